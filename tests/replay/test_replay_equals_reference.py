@@ -1,0 +1,262 @@
+"""The replay and the rules against the reference model, on random operation streams."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pytest
+import reference_model as model
+import streams
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tracecheck.operations.coverage import Coverage
+from tracecheck.replay import CONTEXTS, STEPS, replay
+from tracecheck.rules import FINDINGS, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from reference_model import Life, Loss, Op
+
+    Capture = tuple[list[Op], list[Loss], Coverage]
+
+TOLERANCE = 1_000_000
+COMPLETE = Coverage(declared=True)
+QUICK = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def of_package(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) -> dict[str, list[tuple]]:
+    """What the package makes of a capture, as plain lines that can be compared."""
+    operations, missing = streams.to_table(ops), streams.to_losses(losses)
+    result = replay(operations, missing, tolerance=TOLERANCE)
+    findings = judge(operations, result, missing, coverage).findings
+    assert result.contexts.schema.equals(CONTEXTS)
+    assert result.steps.schema.equals(STEPS)
+    assert findings.schema.equals(FINDINGS)
+    lives = [(life["pointer"], life["generation"]) for life in result.contexts.to_pylist()]
+    return {
+        "contexts": sorted(_context_line(life) for life in _plain(result.contexts)),
+        "steps": sorted(
+            (
+                (*lives[step["context"]], place, *list(step.values())[1:])
+                for place, step in _placed(result.steps.to_pylist())
+            )
+        ),
+        "findings": sorted(
+            (
+                (row["rule"], row["context"], row["generation"], row["confidence"], *(row["operations"][:1] or [None]))
+                for row in findings.to_pylist()
+            ),
+            key=repr,
+        ),
+    }
+
+
+def of_model(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) -> dict[str, list[tuple]]:
+    """What the reference model makes of the same capture."""
+    lives = model.replay(ops, losses, TOLERANCE)
+    return {
+        "contexts": sorted(
+            (
+                life.pointer,
+                life.generation,
+                "allocated" if life.known else "unknown",
+                life.end,
+                life.owned,
+                life.link,
+                life.peak,
+                len(life.steps),
+                life.ordered,
+                life.object_gone,
+            )
+            for life in lives
+        ),
+        "steps": sorted(
+            (life.pointer, life.generation, place, step.row.op.order, *step[1:])
+            for life in lives
+            for place, step in enumerate(life.steps)
+        ),
+        "findings": sorted((tuple(line) for line in model.judge(ops, lives, losses, coverage)), key=repr),
+    }
+
+
+def differences(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) -> list[tuple]:
+    """The lines in which the two differ: what, the package's only, the model's only."""
+    ours, theirs = of_package(ops, losses, coverage), of_model(ops, losses, coverage)
+    return [
+        (what, [line for line in ours[what] if line not in theirs[what]], [
+            line for line in theirs[what] if line not in ours[what]
+        ])
+        for what in ours
+        if ours[what] != theirs[what]
+    ]
+
+
+def smallest(ops: Sequence[Op], still_differs: Callable[[list[Op]], bool]) -> list[Op]:
+    """Drop rows one by one as long as the difference stays."""
+    rows, place = list(ops), 0
+    while place < len(rows):
+        fewer = model.arrange(rows[:place] + rows[place + 1 :])
+        if still_differs(fewer):
+            rows, place = fewer, 0
+        else:
+            place += 1
+    return rows
+
+
+def check(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) -> None:
+    """Assert that both give the same; tell the smallest stream in which they do not."""
+    if differences(ops, losses, coverage):
+        rows = smallest(ops, lambda fewer: bool(differences(fewer, losses, coverage)))
+        told = "\n".join(str({k: v for k, v in vars(op).items() if v is not None}) for op in rows)
+        pytest.fail(f"{told}\n{losses}\n{coverage}\n{differences(rows, losses, coverage)}")
+
+
+def _plain(contexts: pa.Table) -> list[dict[str, object]]:
+    """The contexts with times as integers: datetime knows no nanoseconds."""
+    place = contexts.schema.get_field_index("object_gone")
+    gone = contexts["object_gone"].cast(pa.int64())
+    return contexts.set_column(place, "object_gone", gone).to_pylist()
+
+
+def _context_line(life: dict[str, object]) -> tuple:
+    names = ("pointer", "generation", "birth", "end", "owned", "link", "peak", "operations", "ordered", "object_gone")
+    return tuple(life[name] for name in names)
+
+
+def _placed(steps: list[dict[str, object]]) -> list[tuple[int, dict[str, object]]]:
+    """The steps, each with its place in its life."""
+    placed, seen = [], {}
+    for step in steps:
+        seen[step["context"]] = seen.get(step["context"], -1) + 1
+        placed.append((seen[step["context"]], step))
+    return placed
+
+
+def legal_capture(random: Random) -> Capture:
+    """A whole run of a legal driver, all of it logged."""
+    return streams.legal(random, streams.style(random)), [], COMPLETE
+
+
+def cut_capture(random: Random) -> Capture:
+    """A legal run of which only a stretch was captured, with losses."""
+    ops, _, _ = legal_capture(random)
+    start, end = sorted(random.randrange(len(ops) + 1) for _ in range(2))
+    ops = model.arrange(ops[start if random.random() < 0.5 else 0 : end + 1])
+    return ops, streams.losses(random, ops), streams.coverage(random)
+
+
+def faulty_capture(random: Random) -> Capture:
+    """A run with one known fault."""
+    ops = streams.faulty(random, streams.style(random), random.choice(streams.FAULTS))
+    return ops, streams.losses(random, ops), streams.coverage(random)
+
+
+def mutated_capture(random: Random) -> Capture:
+    """A run with a few rows dropped, doubled, moved or given to another thread."""
+    ops = streams.mutated(random, streams.legal(random, streams.style(random, hidden=random.random() < 0.3)))
+    return ops, streams.losses(random, ops), streams.coverage(random)
+
+
+def arbitrary_capture(random: Random) -> Capture:
+    """Rows that no driver gives."""
+    ops = streams.arbitrary(random, pointers=random.randint(1, 4))
+    return ops, streams.losses(random, ops), streams.coverage(random)
+
+
+class TestPackageEqualsModel:
+    """The arrays give what the loops give: contexts, steps and findings."""
+
+    @pytest.mark.parametrize(
+        ("capture", "count"),
+        [
+            (legal_capture, 150),
+            (cut_capture, 150),
+            (faulty_capture, 200),
+            (mutated_capture, 200),
+            (arbitrary_capture, 500),
+        ],
+    )
+    def test_on_random_streams(self, capture: Callable[[Random], Capture], count: int) -> None:
+        """Every stream of a sort gives the same through both."""
+        for seed in range(count):
+            check(*capture(Random(f"{capture.__name__} {seed}")))
+
+    @QUICK
+    @given(streams.captures())
+    def test_on_streams_that_hypothesis_finds(self, capture: Capture) -> None:
+        """Hypothesis finds no stream that tells the two apart."""
+        check(*capture)
+
+    def test_on_many_lives_at_once(self) -> None:
+        """A long stream over few pointers gives the same, so lives are told apart and joined nowhere."""
+        random = Random(7)
+        ops = streams.arbitrary(random, size=4000)
+        check(ops, streams.losses(random, ops), COMPLETE)
+
+    def test_on_nothing(self) -> None:
+        """No operations give no contexts, no steps and no findings but the losses."""
+        assert of_package([], [], COMPLETE) == of_model([], [], COMPLETE)
+        assert of_package([], [(None, None)], COMPLETE) == of_model([], [(None, None)], COMPLETE)
+
+
+class TestModel:
+    """What must hold of the model itself, or it is no oracle."""
+
+    @QUICK
+    @given(st.randoms(use_true_random=False))
+    def test_a_legal_driver_has_no_finding(self, random: Random) -> None:
+        """Logs of a driver that keeps to the rules give no error and no warning, however sure."""
+        ops = streams.legal(random, streams.style(random))
+        assert _faults(ops) == []
+
+    @pytest.mark.parametrize("rule", streams.FAULTS)
+    def test_a_fault_is_found(self, rule: str) -> None:
+        """A fault put into a legal run is found on its context, and is definite where all is logged."""
+        for seed in range(40):
+            random = Random(f"{rule} {seed}")
+            ops = streams.faulty(random, streams.style(random, no_status=0.0), rule)
+            allocated = [op.context for op in ops if op.tid in (9, 10) and op.routine == "FltAllocateContext"]
+            found = [finding for finding in _faults(ops) if finding.rule == rule]
+            assert [finding.confidence for finding in found] == ["possible" if rule == "L03" else "definite"]
+            assert found[0].pointer in allocated
+
+    @QUICK
+    @given(st.randoms(use_true_random=False))
+    def test_the_best_order_adds_no_fault(self, random: Random) -> None:
+        """A life with no fault in the log's order has none in the order that is best for the driver."""
+        ops = streams.mutated(random, streams.legal(random, streams.style(random)))
+        for life in model.replay(ops, [], TOLERANCE):
+            if not any(step.fault for step in life.logged):
+                best = model.run(life, model.favourable(life.rows, ops, TOLERANCE))
+                assert not any(step.fault for step in best)
+
+    @QUICK
+    @given(streams.captures())
+    def test_counts_stay_in_their_bounds(self, capture: Capture) -> None:
+        """No stream makes a count negative or a link anything but 0 or 1, and deltas are differences."""
+        for life in model.replay(capture[0], capture[1], TOLERANCE):
+            before = (life.birth_owned, life.birth_link)
+            for step in life.steps:
+                assert step.owned >= 0
+                assert step.link in (0, 1)
+                assert (step.owned - step.delta_owned, step.link - step.delta_link) == before
+                before = (step.owned, step.link)
+
+    @QUICK
+    @given(st.randoms(use_true_random=False))
+    def test_a_loss_over_all_leaves_nothing_definite(self, random: Random) -> None:
+        """Where events may be missing anywhere, no fault of a life is more than possible."""
+        ops, _, coverage = mutated_capture(random)
+        lives = model.replay(ops, [(None, None)], TOLERANCE)
+        found = model.judge(ops, lives, [(None, None)], coverage)
+        assert {finding.confidence for finding in found if finding.rule[0] in "RL"} <= {"possible"}
+
+
+def _faults(ops: Sequence[Op]) -> list[model.Finding]:
+    """What the model says of a capture that is complete, notes left out."""
+    lives: list[Life] = model.replay(ops, [], TOLERANCE)
+    return [finding for finding in model.judge(ops, lives, [], COMPLETE) if finding.rule[0] != "M"]

@@ -1,0 +1,151 @@
+"""One capture, read and judged: what every command works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from tracecheck.etl import LOSSES, open_log
+from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses
+from tracecheck.replay import Replay, replay
+from tracecheck.rules import Judgement, judge
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a capture as a whole says.
+
+    Attributes:
+        word: "findings", "clean" or "inconclusive".
+        reasons: Why it is inconclusive, one sentence each.
+        advice: What to capture next time, one sentence each.
+    """
+
+    word: str
+    reasons: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """Everything that `check` and `timeline` know of a capture.
+
+    Attributes:
+        paths: The files.
+        operations: The operations table (:data:`tracecheck.operations.OPERATIONS`).
+        contexts: The contexts table (:data:`tracecheck.replay.CONTEXTS`).
+        steps: The steps table (:data:`tracecheck.replay.STEPS`).
+        losses: The losses table (:data:`tracecheck.etl.LOSSES`).
+        findings: The findings table (:data:`tracecheck.rules.FINDINGS`).
+        verdict: The capture's verdict.
+        records: How many records the files hold.
+        warnings: What could not be read, a line each.
+    """
+
+    paths: tuple[str, ...]
+    operations: pa.Table
+    contexts: pa.Table
+    steps: pa.Table
+    losses: pa.Table
+    findings: pa.Table
+    verdict: Verdict
+    records: int
+    warnings: tuple[str, ...]
+
+
+@dataclass
+class _Read:
+    """What the files of a capture hold."""
+
+    operations: pa.Table
+    losses: pa.Table
+    coverage: Coverage
+    records: int
+    warnings: list[str]
+
+
+def analyse(paths: Sequence[str], *, progress: Progress | None = None) -> Analysis:
+    """Read a capture, replay it and judge it.
+
+    Args:
+        paths: Its files: one .etl, or several of one session.
+        progress: Called with the bytes read so far and the bytes in all.
+
+    Raises:
+        InputError: A file cannot be read at all.
+    """
+    read = _read(paths, progress)
+    replayed = replay(read.operations, read.losses)
+    judgement = judge(read.operations, replayed, read.losses, read.coverage)
+    return Analysis(
+        paths=tuple(paths),
+        operations=read.operations,
+        contexts=replayed.contexts,
+        steps=replayed.steps,
+        losses=read.losses,
+        findings=judgement.findings,
+        verdict=_verdict(read, replayed, judgement),
+        records=read.records,
+        warnings=tuple(read.warnings),
+    )
+
+
+def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
+    """Read the operations of all files, and their losses."""
+    reader = CanonicalReader()
+    losses: list[pa.Table] = []
+    warnings: list[str] = []
+    records = done = 0
+    logs = [open_log(path) for path in paths]
+    total = sum(log.size for log in logs)
+    for log in logs:
+        with log:
+            for chunk in log.chunks():
+                reader.add(chunk, records)
+                records += len(chunk.records)
+                if progress is not None:
+                    progress(done + chunk.done, total)
+            done += log.size
+            losses.append(log.losses())
+            warnings += [f"{log.path}: {line}" for line in log.warnings]
+    if reader.problems:
+        warnings.append(f"{reader.problems} events do not fit their own schema; what fits was read")
+    operations = assemble(reader.batches, reader.names)
+    merged = pa.concat_tables(losses) if losses else LOSSES.empty_table()
+    return _Read(operations, refine_losses(operations, merged), _coverage(reader), records, warnings)
+
+
+def _coverage(reader: CanonicalReader) -> Coverage:
+    """Put together what the CaptureStart events declare; what any of them leaves out is not complete."""
+    if not reader.coverage:
+        return Coverage(declared=False)
+    lists = [frozenset(text.split()) for text in reader.coverage if text is not None]
+    return Coverage(declared=True, routines=frozenset.intersection(*lists) if lists else None)
+
+
+def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
+    """Say what the capture as a whole says; it is clean only where everything could be judged."""
+    reasons, advice = list(judgement.withheld), list(judgement.advice)
+    if not len(read.operations):
+        reasons.append("the capture holds no operation on a filter context")
+        advice.append("enable the provider TraceCheck.FilterContexts while the driver runs")
+    if len(read.losses):
+        reasons.append("events are missing from the capture")
+        advice.append("capture with more and larger buffers, and not to a circular file")
+    unknown = replayed.contexts.column("birth").to_pylist().count("unknown")
+    if unknown:
+        reasons.append(
+            f"{unknown} contexts were allocated before the capture began, or their allocation is missing"
+        )
+        advice.append("start the capture before the driver")
+    if replayed.contradictions:
+        reasons.append(f"the trace contradicts itself on {len(replayed.contradictions)} contexts")
+    if read.warnings and not len(read.losses):
+        reasons.append("a part of the input could not be read")
+    worst = set(judgement.findings.column("severity").to_pylist())
+    word = "findings" if worst & {"error", "warning"} else "inconclusive" if reasons else "clean"
+    return Verdict(word, tuple(reasons), tuple(advice))

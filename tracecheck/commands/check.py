@@ -1,0 +1,69 @@
+"""`tracecheck check`: the main job, captures in and findings out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from tracecheck.capture import analyse
+from tracecheck.commands import options
+from tracecheck.commands.emit import emit
+from tracecheck.commands.progress import progress
+from tracecheck.reporters import json_report, text
+from tracecheck.reporters.common import SEVERITIES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tracecheck.capture import Analysis
+
+EXIT_CLEAN, EXIT_FINDINGS, EXIT_INCONCLUSIVE = 0, 1, 3
+
+
+@click.command("check")
+@click.argument("captures", nargs=-1, required=True, type=options.CAPTURE)
+@options.formats("text", "json")
+@options.output
+@click.option(
+    "--fail-on",
+    type=click.Choice(SEVERITIES),
+    default="warning",
+    show_default=True,
+    help="Exit with 1 on a finding of this severity or a worse one.",
+)
+@click.option("--all", "everything", is_flag=True, help="Show every context, not three of each kind.")
+@options.quiet
+def command(
+    captures: tuple[str, ...], form: str, output: Path | None, fail_on: str, everything: bool, quiet: bool
+) -> int:
+    """Find leaks, double releases and uses after release.
+
+    Several CAPTUREs are the files of one session. Exit codes: 0 clean, 1 findings, 2 usage,
+    3 nothing found but inconclusive, 4 unreadable input.
+    """
+    with progress("Checking", quiet) as advance:
+        analysis = analyse(captures, progress=advance)
+    if form == "json":
+        pieces = json_report.render(analysis)
+    else:
+        pieces = text.render(analysis, everything=everything, colour=options.wants_colour(output))
+    emit(pieces, output, captures)
+    return exit_code(analysis, fail_on)
+
+
+def exit_code(analysis: Analysis, fail_on: str) -> int:
+    """Say how the process ends.
+
+    Args:
+        analysis: What was found.
+        fail_on: The least severity that counts as a finding.
+
+    Returns:
+        1 for a finding that counts, whatever else holds; else 3 where the verdict is inconclusive; else 0.
+    """
+    failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1]
+    found = set(analysis.findings.column("severity").unique().to_pylist())
+    if not found.isdisjoint(failing):
+        return EXIT_FINDINGS
+    return EXIT_INCONCLUSIVE if analysis.verdict.word == "inconclusive" else EXIT_CLEAN

@@ -1,0 +1,57 @@
+"""Where results go: a file, or a standard output that may be closed early or know few characters."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from tracecheck.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+
+def emit(pieces: Iterable[str], output: Path | None, inputs: Sequence[str]) -> None:
+    """Write a result.
+
+    Args:
+        pieces: The text.
+        output: The file to write; the standard output where None.
+        inputs: The captures, which must not be overwritten.
+
+    Raises:
+        UsageError: The file can't be written, or is one of the captures.
+    """
+    if output is None:
+        _to_stdout(pieces)
+        return
+    try:
+        if any(_same_file(output, path) for path in inputs):
+            raise UsageError(f"{output}: is the capture itself; choose another file for -o")
+        with output.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.writelines(pieces)
+    except OSError as error:
+        raise UsageError(f"{output}: can't be written: {error.strerror or error}") from error
+    click.echo(f"Wrote {output}", err=True)
+
+
+def _same_file(output: Path, path: str) -> bool:
+    return output.exists() and os.path.exists(path) and output.samefile(path)  # noqa: PTH110 - a str
+
+
+def _to_stdout(pieces: Iterable[str]) -> None:
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A console of another code page must not end the run with an encoding error.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        sys.stdout.writelines(pieces)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader (`head`) has seen enough. The exit code is still that of the work, and the
+        # interpreter's own flush at exit must find a file that takes what is left.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

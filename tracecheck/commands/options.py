@@ -1,0 +1,31 @@
+"""The options that several commands share."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: A capture is opened by its reader, not by click: what can't be read exits with 4, not with 2.
+CAPTURE = click.Path(path_type=str)
+
+output = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="Write there instead of to the standard output."
+)
+quiet = click.option("-q", "--no-progress", "quiet", is_flag=True, help="Show no progress.")
+
+
+def formats(*names: str) -> Callable[[click.decorators.FC], click.decorators.FC]:
+    """Make the ``--format`` option; the first name is the default."""
+    return click.option("--format", "form", type=click.Choice(names), default=names[0], show_default=True)
+
+
+def wants_colour(output_path: Path | None) -> bool:
+    """Tell whether the standard output is a terminal whose user wants colours (no-color.org)."""
+    return output_path is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")

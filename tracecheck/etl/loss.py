@@ -1,0 +1,240 @@
+"""Where events are known to be missing: the signs that a log leaves of what it had to drop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tracecheck.etl.buffers import Buffers, Damage
+from tracecheck.etl.clock import Clock
+from tracecheck.etl.columns import Columns
+from tracecheck.etl.header import LogHeader
+from tracecheck.etl.layout import (
+    BUFFER_EVENTS_LOST,
+    BUFFER_LOST,
+    BUFFER_TYPE_HEADER,
+    MESSAGE_SEQUENCE,
+    MODE_CIRCULAR,
+    Kind,
+)
+from tracecheck.etl.tables import LOSSES
+
+# More rows than this are merged: a log that lost something everywhere is told in one line.
+_MOST_ROWS = 1000
+_NEVER = np.iinfo(np.int64)
+
+
+@dataclass
+class _Row:
+    cpu: int | None
+    start: int | None
+    end: int | None
+    count: int | None
+    unit: str
+    sign: str
+    detail: str
+
+
+@dataclass
+class LossTally:
+    """Collects, buffer by buffer, what tells of losses; a few numbers for each buffer are kept.
+
+    Attributes:
+        header: The log file's header.
+        clock: The clock of its first session.
+    """
+
+    header: LogHeader
+    clock: Clock
+    _buffers: list[dict[str, NDArray[Any]]] = field(default_factory=list)
+    _messages: list[tuple[NDArray[np.uint32], NDArray[np.int64]]] = field(default_factory=list)
+    _sessions: int = 0
+    _last_clock: Clock | None = None
+
+    def add(
+        self,
+        buffers: Buffers,
+        first: int,
+        last: int,
+        which: NDArray[np.int64],
+        tick: NDArray[np.int64],
+        columns: Columns,
+        rows: slice,
+        clock: Clock,
+    ) -> None:
+        """Note one session's part of some buffers.
+
+        Args:
+            buffers: The buffers.
+            first, last: Which of them are the session's (last excluded).
+            which: The buffer of each record.
+            tick: The tick of each record.
+            columns: The header columns of all records of the buffers.
+            rows: Which of those are the session's.
+            clock: The session's clock.
+        """
+        if self._last_clock is not None and clock != self._last_clock:
+            self._sessions += 1
+        self._last_clock = clock
+        count = last - first
+        low, high = np.full(count, _NEVER.max), np.full(count, _NEVER.min)
+        time = clock.nanoseconds(tick)
+        # A record's time is not always the next one's lower bound: take the extremes of each buffer.
+        if len(which):
+            _reduce(np.minimum, low, which - first, time)
+            _reduce(np.maximum, high, which - first, time)
+        head = buffers.header[first:last]
+        self._buffers.append(
+            {
+                "sequence": head["sequence"],
+                "flags": head["flags"],
+                "header": head["type"] == BUFFER_TYPE_HEADER,
+                "cpu": buffers.cpu()[first:last],
+                "low": low,
+                "high": high,
+                "session": np.full(count, self._sessions),
+            }
+        )
+        numbered = np.flatnonzero(columns["message_sequence"][rows])
+        if len(numbered):
+            self._messages.append((columns["message_sequence"][rows][numbered], time[numbered]))
+
+    def table(self, damage: list[Damage]) -> pa.Table:
+        """Make the losses table.
+
+        Args:
+            damage: The parts of the file that could not be read.
+        """
+        columns = self._merged()
+        rows = self._flagged(columns)
+        rows += self._header_counts(columns, rows)
+        rows += self._sequence_gaps(columns)
+        rows += self._message_gaps()
+        rows += self._unreadable(damage)
+        merged = _merge(rows)
+        return pa.Table.from_pylist([_as_dict(row) for row in merged], schema=LOSSES)
+
+    def _merged(self) -> dict[str, NDArray[Any]]:
+        names = ("sequence", "flags", "header", "cpu", "low", "high", "session")
+        empty = np.zeros(0, np.int64)
+        return {n: np.concatenate([b[n] for b in self._buffers]) if self._buffers else empty for n in names}
+
+    def _flagged(self, b: dict[str, NDArray[Any]]) -> list[_Row]:
+        """Read the buffer flags: something is missing since the processor's buffer before."""
+        rows = []
+        for i in np.flatnonzero(b["flags"] & (BUFFER_EVENTS_LOST | BUFFER_LOST)).tolist():
+            before = b["high"][(b["cpu"] == b["cpu"][i]) & (b["high"] < b["low"][i])]
+            start = int(before.max()) if len(before) and before.max() != _NEVER.min else None
+            end = int(b["high"][i]) if b["high"][i] != _NEVER.min else None
+            unit = "buffers" if b["flags"][i] & BUFFER_LOST else "events"
+            text = "the buffer after it says so"
+            rows.append(_Row(int(b["cpu"][i]), start, end, None, unit, "buffer flag", text))
+        return rows
+
+    def _header_counts(self, b: dict[str, NDArray[Any]], flagged: list[_Row]) -> list[_Row]:
+        """Read the log header's counts; flagged buffers, where there are any, tell where they lie."""
+        rows = []
+        for unit, count in (("events", self.header.events_lost), ("buffers", self.header.buffers_lost)):
+            if not count:
+                continue
+            mine = [row for row in flagged if row.unit == unit]
+            starts, ends = [row.start for row in mine], [row.end for row in mine]
+            start = min((s for s in starts if s is not None), default=None) if None not in starts else None
+            end = max((e for e in ends if e is not None), default=None) if None not in ends else None
+            text = "the log file's header counts them"
+            rows.append(_Row(None, start, end, count, unit, f"{unit} lost", text))
+        return rows
+
+    def _sequence_gaps(self, b: dict[str, NDArray[Any]]) -> list[_Row]:
+        """Find buffer numbers that no buffer of the file has."""
+        rows = []
+        for session in range(self._sessions + 1):
+            mine = b["session"] == session
+            s = {name: column[mine] for name, column in b.items()}
+            order = np.argsort(s["sequence"], kind="stable")
+            s = {name: column[order] for name, column in s.items()}
+            for i in np.flatnonzero(np.diff(s["sequence"]) > 1).tolist():
+                rows.append(self._gap(s, i))
+        return rows
+
+    def _gap(self, s: dict[str, NDArray[Any]], i: int) -> _Row:
+        """Tell of the buffers missing between the i-th and the next by number."""
+        missing = int(s["sequence"][i + 1] - s["sequence"][i]) - 1
+        if self.header.log_file_mode & MODE_CIRCULAR and s["header"][: i + 1].all():
+            seen = s["low"][i + 1 :]
+            text = "overwritten by later ones: the log is circular"
+            return _Row(None, None, _time(int(seen.min())), missing, "buffers", "buffer sequence", text)
+        start, end = _NEVER.max, _NEVER.min
+        for cpu in np.unique(s["cpu"][~s["header"]]).tolist():
+            of_cpu = (s["cpu"] == cpu) & (s["high"] != _NEVER.min)
+            before, after = of_cpu.copy(), of_cpu.copy()
+            before[i + 1 :], after[: i + 1] = False, False
+            start = min(start, int(s["high"][before].max()) if before.any() else _NEVER.min)
+            end = max(end, int(s["low"][after].min()) if after.any() else _NEVER.max)
+        text = f"no buffer has the numbers {int(s['sequence'][i]) + 1} to {int(s['sequence'][i + 1]) - 1}"
+        return _Row(None, _time(start), _time(end), missing, "buffers", "buffer sequence", text)
+
+    def _message_gaps(self) -> list[_Row]:
+        """Find WPP sequence numbers that no message has."""
+        if not self._messages:
+            return []
+        number = np.concatenate([m[0] for m in self._messages])
+        time = np.concatenate([m[1] for m in self._messages])
+        order = np.argsort(number, kind="stable")
+        number, time = number[order].astype(np.int64), time[order]
+        gaps = np.flatnonzero(np.diff(number) > 1)
+        return [
+            _Row(
+                None,
+                min(int(time[i]), int(time[i + 1])),
+                max(int(time[i]), int(time[i + 1])),
+                int(number[i + 1] - number[i]) - 1,
+                "events",
+                "message sequence",
+                f"no message has the numbers {number[i] + 1} to {number[i + 1] - 1}",
+            )
+            for i in gaps.tolist()
+        ]
+
+    def _unreadable(self, damage: list[Damage]) -> list[_Row]:
+        return [
+            _Row(None, None, None, None, "events", "unreadable", f"at {d.position:#x}: {d.reason}")
+            for d in damage
+        ]
+
+
+def _reduce(
+    function: np.ufunc, into: NDArray[np.int64], which: NDArray[np.int64], values: NDArray[np.int64]
+) -> None:
+    """Reduce values group by group, the groups being runs."""
+    starts = np.flatnonzero(np.append(True, which[1:] != which[:-1]))
+    into[which[starts]] = function.reduceat(values, starts)
+
+
+def _time(nanoseconds: int) -> int | None:
+    return None if nanoseconds in (_NEVER.min, _NEVER.max) else nanoseconds
+
+
+def _merge(rows: list[_Row]) -> list[_Row]:
+    """Tell of each sign in few rows: beyond a limit, all rows of a sign and processor become one."""
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    groups: dict[tuple[str, str, int | None], list[_Row]] = {}
+    for row in rows:
+        groups.setdefault((row.sign, row.unit, row.cpu), []).append(row)
+    merged = []
+    for (sign, unit, cpu), some in groups.items():
+        starts, ends, counts = [r.start for r in some], [r.end for r in some], [r.count for r in some]
+        start = None if None in starts else min(s for s in starts if s is not None)
+        end = None if None in ends else max(e for e in ends if e is not None)
+        count = None if None in counts else sum(c for c in counts if c is not None)
+        merged.append(_Row(cpu, start, end, count, unit, sign, f"{len(some)} places"))
+    return merged
+
+
+def _as_dict(row: _Row) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in LOSSES.names}

@@ -1,0 +1,13 @@
+"""What the filter manager promises, as data: routines, types, statuses."""
+
+from tracecheck.fltmgr.routines import (
+    ATTACHED_TO,
+    RELEASES,
+    ROUTINES,
+    TYPE_NAMES,
+    ContextType,
+    Effect,
+    acquires,
+)
+
+__all__ = ["ATTACHED_TO", "RELEASES", "ROUTINES", "TYPE_NAMES", "ContextType", "Effect", "acquires"]

@@ -1,0 +1,208 @@
+"""The canonical provider, ``TraceCheck.FilterContexts``: its events as rows of the operations table.
+
+Nothing is read event by event: all events of one schema are decoded together and become a batch of
+columns. Rows are in the order of the file here; :mod:`tracecheck.operations.assemble` sorts them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tracecheck.etl import Chunk, Ext
+from tracecheck.fltmgr import ROUTINES, TYPE_NAMES, Effect
+from tracecheck.operations.batch import Batch, Names
+from tracecheck.payload.tracelogging import Decoded, decode
+
+PROVIDER = UUID("c64d51f2-edf4-50f1-4e59-a52a745ca35b")
+_PROVIDER_WORDS = np.frombuffer(PROVIDER.bytes_le, "<u8")
+
+# Column of the table -> field of the event, for what is copied as it is.
+_POINTERS = {
+    "context": "Context",
+    "old_context": "OldContext",
+    "file_object": "FileObject",
+    "stream": "Stream",
+    "instance": "Instance",
+    "volume": "Volume",
+    "transaction": "Transaction",
+    "filter": "Filter",
+}
+_NUMBERS = {
+    "operation": "Operation",
+    "status": "Status",
+    "irql": "Irql",
+    "pool": "PoolType",
+    "pool_tag": "PoolTag",
+    "size": "Size",
+    "major": "MajorFunction",
+    "phase": "Phase",
+    "paging_file": "PagingFile",
+    "sequence": "Sequence",
+    "old_requested": "OldRequested",
+}
+_MEMBERS = {f"{name}Context": int(kind) for kind, name in TYPE_NAMES.items()}
+_OTHER = {
+    "ContextType",
+    "Function",
+    "File",
+    "Line",
+    "Caller",
+    "Begin",
+    "Time",
+    "ProcessId",
+    "ThreadId",
+    "Processor",
+}
+_KNOWN = set(_POINTERS.values()) | set(_NUMBERS.values()) | set(_MEMBERS) | _OTHER
+
+
+class CanonicalReader:
+    """Collects the canonical provider's operations from the chunks of a capture.
+
+    Attributes:
+        batches: What has been collected.
+        names: The strings of all batches, each once.
+        coverage: The Coverage texts of the CaptureStart events; None for one that has none.
+        problems: How many events did not fit their own schema.
+        unknown: Names of events that no routine has.
+    """
+
+    def __init__(self) -> None:
+        self.batches: list[Batch] = []
+        self.names = Names()
+        self.coverage: list[str | None] = []
+        self.problems = 0
+        self.unknown: set[str] = set()
+
+    def add(self, chunk: Chunk, first_record: int) -> None:
+        """Take the provider's events of a chunk.
+
+        Args:
+            chunk: Records, in file order.
+            first_record: The number of the chunk's first record in the capture.
+        """
+        provider = chunk.column("provider")
+        mine = np.flatnonzero((provider[:, 0] == _PROVIDER_WORDS[0]) & (provider[:, 1] == _PROVIDER_WORDS[1]))
+        if not len(mine):
+            return
+        items = chunk.items(mine).of_type(Ext.EVENT_SCHEMA_TL)
+        start = chunk.column("payload")[items.row].astype(np.int64)
+        size = chunk.column("payload_size")[items.row].astype(np.int64)
+        for group in decode(chunk.data, items.start, items.size, start, size):
+            self._group(chunk, first_record, items.row[group.rows], group)
+
+    def _group(self, chunk: Chunk, first_record: int, rows: NDArray[np.int64], group: Decoded) -> None:
+        """Take the events of one schema."""
+        if group.problems is not None:
+            self.problems += len(rows) - group.problems.null_count
+        if group.schema is None:
+            self.problems += len(rows) if group.problems is None else 0
+            return
+        name = group.schema.name
+        if name not in ROUTINES:
+            self.unknown.add(name)
+            return
+        fields = {n: group.table.column(i) for i, n in enumerate(group.table.schema.names)}
+        batch = _batch(chunk, first_record, rows, name, fields, self.names)
+        if ROUTINES[name].effect is Effect.CAPTURE_START:
+            texts = fields["Coverage"].to_pylist() if "Coverage" in fields else [None] * len(rows)
+            self.coverage += texts
+        if ROUTINES[name].effect in (Effect.GET_MANY, Effect.RELEASE_MANY):
+            batch = _by_member(batch, fields)
+        self.batches.append(batch)
+
+
+def numbers(column: pa.Array, dtype: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Give a decoded column as numbers, and which of them were there.
+
+    A column of another type than a number (a provider that breaks the schema) has none.
+    """
+    there = np.ones(len(column), np.bool_)
+    if column.null_count:
+        there = column.is_valid().to_numpy(zero_copy_only=False)
+        if pa.types.is_null(column.type):
+            return np.zeros(len(column), dtype), there
+        column = (
+            column.fill_null(False if pa.types.is_boolean(column.type) else 0)
+            if _numeric(column.type)
+            else column
+        )
+    if not _numeric(column.type):
+        return np.zeros(len(column), dtype), np.zeros(len(column), np.bool_)
+    if pa.types.is_timestamp(column.type):
+        column = column.cast(pa.int64())
+    return column.to_numpy(zero_copy_only=False).astype(dtype), there
+
+
+def _numeric(kind: pa.DataType) -> bool:
+    return pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+
+
+def _batch(
+    chunk: Chunk,
+    first_record: int,
+    rows: NDArray[np.int64],
+    name: str,
+    fields: dict[str, pa.Array],
+    names: Names,
+) -> Batch:
+    """Make the rows of some events of one schema."""
+    routine = ROUTINES[name]
+    batch = Batch.empty(len(rows), names.code(name))
+    for column in ("tick", "cpu", "pid", "tid", "sequence", "offset"):
+        batch[f"buffer_{column}" if column in ("sequence", "offset") else column] = chunk.column(column)[rows]
+    batch["time"] = chunk.column("time")[rows]
+    batch["record"] = (rows + first_record).astype(np.uint64)
+    for column, field in (_POINTERS | _NUMBERS).items():
+        if field in fields:
+            batch[column], batch[f"has_{column}"] = numbers(fields[field], batch.dtype(column))
+    kind = (
+        numbers(fields["ContextType"], "u2")[0] if "ContextType" in fields else np.zeros(len(rows), np.uint16)
+    )
+    batch["context_type"] = np.where(kind == 0, np.uint16(routine.context_type), kind)
+    if routine.attached_to:
+        batch["object"] = _object(batch, routine.attached_to)
+    _relay(batch, fields)
+    if "Begin" in fields:
+        begin, batch["has_begin"] = numbers(fields["Begin"], "i8")
+        batch["begin"] = chunk.clock.nanoseconds(begin)
+    batch["function"], batch["site"] = names.sites(fields, len(rows))
+    batch.extra = {n: column for n, column in fields.items() if n not in _KNOWN and n != "Coverage"}
+    return batch
+
+
+def _object(batch: Batch, attached_to: str) -> NDArray[np.uint64]:
+    """Tell what the context of each call is attached to; a file object stands in for an unknown stream."""
+    if attached_to != "stream":
+        return batch[attached_to]
+    return np.where(batch["stream"] == 0, batch["file_object"], batch["stream"])
+
+
+def _relay(batch: Batch, fields: dict[str, pa.Array]) -> None:
+    """Let the time and ids that a relay wrote stand for the record's own."""
+    for column, field in (("pid", "ProcessId"), ("tid", "ThreadId"), ("cpu", "Processor"), ("time", "Time")):
+        if field in fields:
+            value, there = numbers(fields[field], batch.dtype(column))
+            batch[column] = np.where(there, value, batch[column])
+
+
+def _by_member(batch: Batch, fields: dict[str, pa.Array]) -> Batch:
+    """Give a call on several contexts a row for each; one that names no context keeps its one row."""
+    parts, named = [], batch["context"] != 0
+    for field, kind in _MEMBERS.items():
+        if field not in fields:
+            continue
+        pointer, _ = numbers(fields[field], "u8")
+        rows = np.flatnonzero(pointer)
+        part = batch.take(rows)
+        part["context"], part["has_context"] = pointer[rows], np.ones(len(rows), np.bool_)
+        part["context_type"] = np.full(len(rows), kind, np.uint16)
+        named[rows] = True
+        parts.append(part)
+    parts.append(batch.take(np.flatnonzero(~named | (batch["context"] != 0))))
+    return Batch.concat(parts)

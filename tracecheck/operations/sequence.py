@@ -1,0 +1,93 @@
+"""The canonical provider's own counter: what it proves about losses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tracecheck.etl import LOSSES
+
+_MOST_ROWS = 1000
+
+
+def refine_losses(operations: pa.Table, losses: pa.Table) -> pa.Table:
+    """Add what gaps of the writer's counter tell, and drop what it disproves.
+
+    The writer counts its events. Where every event has a number and each number occurs once, the gaps are
+    all that is missing of the writer's events between the first and the last: losses that the log admits
+    for the same stretch hit other providers' events, and stay only outside it.
+
+    Args:
+        operations: The operations table.
+        losses: The log's losses.
+
+    Returns:
+        A table of the same schema as losses.
+    """
+    sequence = operations.column("sequence")
+    if not len(operations) or sequence.null_count == len(sequence):
+        return losses
+    record = operations.column("record").to_numpy()
+    first = np.append(True, record[1:] != record[:-1])
+    valid = sequence.is_valid().to_numpy()
+    number = sequence.fill_null(0).to_numpy()[first & valid]
+    time = operations.column("time").cast(pa.int64()).to_numpy()
+    order = np.argsort(number, kind="stable")
+    number, when = number[order], time[first & valid][order]
+    if (number[1:] == number[:-1]).any():
+        # Two writers, each with a counter of its own: nothing can be concluded from either.
+        return losses
+    rows = _gaps(number, when)
+    if sequence.null_count:
+        return pa.concat_tables([losses, pa.Table.from_pylist(rows, schema=LOSSES)])
+    kept = [row for loss in losses.to_pylist() for row in _outside(loss, int(time[0]), int(time[-1]))]
+    return pa.Table.from_pylist(kept + rows, schema=LOSSES)
+
+
+def _gaps(number: NDArray[np.uint64], when: NDArray[np.int64]) -> list[dict[str, Any]]:
+    """Make a loss of each gap in the numbers."""
+    at = np.flatnonzero(np.diff(number) > 1)
+    if len(at) > _MOST_ROWS:
+        missing = int((np.diff(number)[at] - np.uint64(1)).sum())
+        return [_loss(when[at[0]], when[at[-1] + 1], missing, f"{len(at)} gaps in the writer's sequence")]
+    rows = []
+    for i in at.tolist():
+        low, high = int(number[i]) + 1, int(number[i + 1]) - 1
+        text = f"no event has the sequence {low}" + (f" to {high}" if high > low else "")
+        rows.append(_loss(min(when[i], when[i + 1]), max(when[i], when[i + 1]), high - low + 1, text))
+    return rows
+
+
+def _loss(start: Any, end: Any, count: int, detail: str) -> dict[str, Any]:
+    return {
+        "cpu": None,
+        "start": int(start),
+        "end": int(end),
+        "count": count,
+        "unit": "events",
+        "sign": "event sequence",
+        "detail": detail,
+    }
+
+
+def _outside(loss: dict[str, Any], first: int, last: int) -> list[dict[str, Any]]:
+    """Cut a stretch down to what lies before the first and behind the last numbered event."""
+    start, end = (_nanoseconds(loss[name]) for name in ("start", "end"))
+    note = f"{loss['detail']}; the writer's sequence shows what of its own events is missing in between"
+    parts = []
+    if start is None or start < first:
+        parts.append(
+            {**loss, "start": start, "end": first if end is None else min(end, first), "detail": note}
+        )
+    if end is None or end > last:
+        parts.append(
+            {**loss, "start": last if start is None else max(start, last), "end": end, "detail": note}
+        )
+    return parts
+
+
+def _nanoseconds(value: Any) -> int | None:
+    return None if value is None else int(getattr(value, "value", value))

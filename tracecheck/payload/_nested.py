@@ -1,0 +1,103 @@
+"""Readers of structs, and of arrays that the schema alone lays out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from tracecheck.payload._columns import Column
+from tracecheck.payload.arrow import from_numpy, list_offsets, nulls, unique_names
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from tracecheck.payload._columns import Scalar
+    from tracecheck.payload._slices import Bytes, Ints
+
+
+class Struct(Column):
+    """Fields one after the other under a name."""
+
+    def __init__(self, label: str, names: tuple[str, ...], fields: tuple[Column, ...]) -> None:
+        self.names = unique_names(names)
+        self.fields = fields
+        sizes = [field.size for field in fields]
+        size = None if None in sizes else sum(size for size in sizes if size is not None)
+        kinds = [pa.field(name, field.kind) for name, field in zip(self.names, fields, strict=True)]
+        least = sum(field.least for field in fields)
+        super().__init__(label, pa.struct(kinds) if fields else pa.null(), size, least)
+
+    def measure(self, data: Bytes, pos: Ints, end: Ints) -> Ints:
+        """See :meth:`Column.measure`."""
+        if self.size is not None:
+            return super().measure(data, pos, end)
+        size = np.zeros(pos.size, dtype=np.int64)
+        alive = np.arange(pos.size)
+        for field in self.fields:
+            step = field.measure(data, pos[alive] + size[alive], end[alive])
+            size[alive] = np.where(step < 0, step, size[alive] + step)
+            alive = alive[step >= 0]
+        return size
+
+    def step(self, raw: bytes, pos: int, end: int) -> int:
+        """See :meth:`Column.step`."""
+        at = pos
+        for field in self.fields:
+            size = field.step(raw, at, end)
+            if size < 0:
+                return size
+            at += size
+        return at - pos
+
+    def build(self, data: Bytes, pos: Ints, size: Ints) -> pa.Array:
+        """See :meth:`Column.build`."""
+        arrays = []
+        end = pos + size
+        for field in self.fields:
+            step = field.measure(data, pos, end)
+            arrays.append(field.build(data, pos, step))
+            pos = pos + step
+        return self.assemble(arrays, pos.size)
+
+    def from_block(self, block: Bytes, offset: int) -> pa.Array:
+        """See :meth:`Column.from_block`."""
+        arrays = []
+        for field in self.fields:
+            assert field.size is not None
+            arrays.append(field.from_block(block, offset))
+            offset += field.size
+        return self.assemble(arrays, block.shape[0])
+
+    def assemble(
+        self, arrays: list[pa.Array], rows: int, null: npt.NDArray[np.bool_] | None = None
+    ) -> pa.Array:
+        """Join the fields' arrays, of ``rows`` values each; null where ``null`` is true."""
+        if not arrays:
+            return nulls(rows, self.kind)
+        mask = None if null is None else from_numpy(null, pa.bool_())
+        return pa.StructArray.from_arrays(arrays, fields=list(self.kind), mask=mask)
+
+
+class FixedArray(Column):
+    """As many numbers as the schema says."""
+
+    def __init__(self, label: str, element: Scalar, count: int) -> None:
+        assert element.size is not None
+        self.element = element
+        self.count = count
+        super().__init__(label, pa.list_(element.kind), element.size * count)
+
+    def from_block(self, block: Bytes, offset: int) -> pa.Array:
+        """See :meth:`Column.from_block`."""
+        assert self.size is not None
+        elements = np.ascontiguousarray(block[:, offset : offset + self.size])
+        values = self.element.from_block(elements.reshape(-1, self.element.size or 1), 0)
+        return make_lists(np.full(block.shape[0], self.count, dtype=np.int64), values, self.kind)
+
+
+def make_lists(count: Ints, values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Cut ``values`` into lists of ``count`` elements each."""
+    offsets = pa.py_buffer(list_offsets(count).astype(np.int32))
+    return pa.Array.from_buffers(kind, count.size, [None, offsets], children=[values])

@@ -1,0 +1,216 @@
+"""Replayed lives to the tables that everything else reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tracecheck.fltmgr import Effect as Routine
+from tracecheck.replay.effects import Mark, Ops
+from tracecheck.replay.gone import objects_gone
+from tracecheck.replay.lives import Counts, Lives
+from tracecheck.replay.machine import FAULTS
+from tracecheck.replay.slots import Slots
+from tracecheck.replay.tables import CONTEXTS, STEPS
+
+if TYPE_CHECKING:
+    from tracecheck.replay.engine import Played
+
+BIRTHS = ("allocated", "unknown")
+ENDS = ("freed", "reused", "attached", "held")
+
+
+def build_contexts(
+    ops: Ops, lives: Lives, counts: Counts, played: dict[int, Played], slots: Slots
+) -> pa.Table:
+    """Make the contexts table.
+
+    Args:
+        ops: The operations.
+        lives, counts: All lives, and their counts by sums.
+        played: Lives that were replayed step by step.
+        slots: What is known of slots.
+    """
+    first, last, time = lives.first, lives.last, ops["time"]
+    size = len(first)
+    owned, link, peak = counts.owned[last].copy(), counts.link[last].copy(), _peaks(lives, counts)
+    freed_at = _freed_at(lives, counts)
+    ordered = np.ones(size, np.bool_)
+    for life, p in played.items():
+        begin, end = p.steps[0], p.steps[-1]
+        owned[life], link[life] = end.owned, end.link
+        before = begin.owned - begin.delta_owned + begin.link - begin.delta_link
+        peak[life] = max(before, *(s.owned + s.link for s in p.steps))
+        freed_at[life] = _freed_step(p, bool(lives.mark[first[life]] & Mark.BIRTH))
+        ordered[life] = p.ordered
+    born = (lives.mark[first] & Mark.BIRTH) != 0
+    reused = np.zeros(size, np.bool_)
+    if size:
+        reused[:-1] = (lives.pointer[first][1:] == lives.pointer[first][:-1]) & born[1:]
+    ends = np.select([freed_at >= 0, reused, owned > 0, link > 0], [0, 1, 3, 2], 0)
+    attach = _attachments(ops, lives)
+    gone = objects_gone(ops, lives, slots, np.flatnonzero((ends == 3) & (link > 0)), attach)
+    when = np.where(freed_at >= 0, time[np.maximum(freed_at, 0)], 0)
+    columns: dict[str, pa.Array] = {
+        "id": _array(np.arange(size, dtype=np.uint32), pa.uint32()),
+        "pointer": _array(lives.pointer[first], pa.uint64()),
+        "generation": _array(_generations(lives, born), pa.uint32()),
+        "context_type": _array(_types(ops, lives), pa.uint16()),
+        "filter": _array(_first_known(ops["filter"][lives.op], lives), pa.uint64()),
+        "birth": _names(np.where(born, 0, 1), BIRTHS),
+        "first": _array(time[lives.op[first]], CONTEXTS.field("first").type),
+        "last": _array(_last_time(lives, time), CONTEXTS.field("last").type),
+        "site": _sites(ops, lives.op[first]),
+        "object": _array(np.where(attach >= 0, ops["object"][np.maximum(attach, 0)], 0), pa.uint64()),
+        "instance": _array(np.where(attach >= 0, ops["instance"][np.maximum(attach, 0)], 0), pa.uint64()),
+        "end": _names(ends, ENDS),
+        "freed": _array(when, CONTEXTS.field("freed").type, freed_at >= 0),
+        "object_gone": _array(np.maximum(gone, 0), CONTEXTS.field("object_gone").type, gone >= 0),
+        "owned": _array(owned.astype(np.int32), pa.int32()),
+        "link": _array(link.astype(np.int32), pa.int32()),
+        "peak": _array(peak.astype(np.int32), pa.int32()),
+        "operations": _array(np.diff(np.append(first, len(lives.op))).astype(np.uint32), pa.uint32()),
+        "ordered": _array(ordered, pa.bool_()),
+    }
+    return pa.Table.from_arrays([columns[f.name] for f in CONTEXTS], schema=CONTEXTS)
+
+
+def build_steps(lives: Lives, counts: Counts, played: dict[int, Played]) -> pa.Table:
+    """Make the steps table; a played life's rows are replaced by its steps, as many as they were."""
+    op, owned, link = lives.op.copy(), counts.owned.copy(), counts.link.copy()
+    d_owned = lives.owned.astype(np.int64)
+    d_link = np.where((lives.mark & (Mark.CLEANUP | Mark.CLEANUP_END)) != 0, 0, lives.link.astype(np.int64))
+    cleanup = np.flatnonzero((lives.mark & Mark.CLEANUP) != 0)
+    same = (
+        cleanup[(cleanup > 0) & (lives.life[cleanup - 1] == lives.life[cleanup])] if len(cleanup) else cleanup
+    )
+    d_link[same] = -link[same - 1]
+    freed = _free_before(lives, counts)
+    fault = np.zeros(len(op), np.int32)
+    codes = {name: code for code, name in enumerate(FAULTS)}
+    for life, p in played.items():
+        at = int(lives.first[life])
+        for i, s in enumerate(p.steps, at):
+            op[i], d_owned[i], d_link[i], owned[i], link[i] = (
+                s.op,
+                s.delta_owned,
+                s.delta_link,
+                s.owned,
+                s.link,
+            )
+            freed[i], fault[i] = s.freed, codes[s.fault]
+    columns = [
+        _array(lives.life.astype(np.uint32), pa.uint32()),
+        _array(op.astype(np.uint32), pa.uint32()),
+        _array(d_owned.astype(np.int8), pa.int8()),
+        _array(d_link.astype(np.int8), pa.int8()),
+        _array(owned.astype(np.int32), pa.int32()),
+        _array(link.astype(np.int32), pa.int32()),
+        _array(freed, pa.bool_()),
+        _names(fault, FAULTS),
+    ]
+    return pa.Table.from_arrays(columns, schema=STEPS)
+
+
+def _free_before(lives: Lives, counts: Counts) -> NDArray[np.bool_]:
+    """Tell before which effects of a settled life it was free already."""
+    free = (counts.owned == 0) & (counts.link == 0)
+    before = np.zeros(len(free), np.bool_)
+    before[1:] = free[:-1] & (lives.life[1:] == lives.life[:-1])
+    return before
+
+
+def _freed_at(lives: Lives, counts: Counts) -> NDArray[np.int64]:
+    """Find, for each life that sums settle, the operation that made it free; -1 where none did."""
+    free = (counts.owned == 0) & (counts.link == 0)
+    rows = np.where(free, np.arange(len(free)), len(free))
+    found = np.minimum.reduceat(rows, lives.first) if len(rows) else rows
+    at = np.full(len(lives.first), -1, np.int64)
+    has = found < len(free)
+    at[has] = lives.op[found[has]]
+    return at
+
+
+def _freed_step(p: Played, known: bool) -> int:
+    """Find the operation that made a played life free; -1 where none did."""
+    for step in p.steps:
+        if step.free:
+            return step.op
+    end = p.steps[-1]
+    # Of a life of unknown birth the counts are the least that they can be: zero at its end is no proof,
+    # but nothing says that it was held either.
+    return end.op if not known and not end.owned and not end.link else -1
+
+
+def _peaks(lives: Lives, counts: Counts) -> NDArray[np.int64]:
+    total = counts.owned + counts.link
+    return np.maximum.reduceat(total, lives.first) if len(total) else total
+
+
+def _last_time(lives: Lives, time: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.maximum.reduceat(time[lives.op], lives.first) if len(lives.op) else time[:0]
+
+
+def _generations(lives: Lives, born: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """Number the lives of each pointer from 1, from 0 where the first one's birth was not seen."""
+    pointer = lives.pointer[lives.first]
+    fresh = np.ones(len(pointer), np.bool_)
+    fresh[1:] = pointer[1:] != pointer[:-1]
+    index = np.arange(len(pointer))
+    base = np.maximum.accumulate(np.where(fresh, index, 0)) if len(index) else index
+    return (index - base + born[base]).astype(np.uint32)
+
+
+def _types(ops: Ops, lives: Lives) -> NDArray[np.uint16]:
+    """Tell each life's context type: its allocation's, else the first that any of its rows tells."""
+    kind = ops["context_type"][lives.op]
+    slot = ops.slot_type()[lives.op]
+    return _first_known(np.where(kind == 0, slot, kind), lives).astype(np.uint16)
+
+
+def _first_known(values: NDArray[Any], lives: Lives) -> NDArray[Any]:
+    """Take the first value of each life that is not zero; zero where all are."""
+    rows = np.where(values != 0, np.arange(len(values)), len(values))
+    if not len(rows):
+        return values
+    found = np.minimum.reduceat(rows, lives.first)
+    return np.where(found < len(values), values[np.minimum(found, len(values) - 1)], 0)
+
+
+def _attachments(ops: Ops, lives: Lives) -> NDArray[np.int64]:
+    """Find the operation that last told what each life was attached to; -1 where none did."""
+    effect, success = ops.effect()[lives.op], ops.succeeded()[lives.op]
+    own = ops["context"][lives.op] == lives.pointer
+    tells = (
+        own
+        & success
+        & ((effect == Routine.SET) | (effect == Routine.GET) | (effect == Routine.CREATE_SECTION))
+    )
+    rows = np.where(tells & (ops["object"][lives.op] != 0), np.arange(len(tells)), -1)
+    if not len(rows):
+        return rows
+    found = np.maximum.reduceat(rows, lives.first)
+    return np.where(found >= 0, lives.op[np.maximum(found, 0)], -1)
+
+
+def _sites(ops: Ops, rows: NDArray[np.int64]) -> pa.Array:
+    site = ops.table.column("site").combine_chunks()
+    return site.take(_array(rows, pa.int64()))
+
+
+def _names(codes: NDArray[Any], names: tuple[str, ...]) -> pa.Array:
+    return pa.DictionaryArray.from_arrays(
+        _array(codes.astype(np.int32), pa.int32()), pa.array(names, pa.string())
+    )
+
+
+def _array(values: NDArray[Any], kind: pa.DataType, valid: NDArray[np.bool_] | None = None) -> pa.Array:
+    """Wrap a numpy array as Arrow; booleans are packed into bits."""
+    size = len(values)
+    mask = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    if pa.types.is_boolean(kind):
+        values = np.packbits(values, bitorder="little")
+    return pa.Array.from_buffers(kind, size, [mask, pa.py_buffer(np.ascontiguousarray(values))])

@@ -1,0 +1,162 @@
+"""Replay: the operations table to contexts and steps.
+
+Sorting and sums settle every life that balances; the others are replayed one by one by
+:mod:`tracecheck.replay.machine`. The rules are those of docs/replay.md.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tracecheck.replay.build import ENDS, build_contexts, build_steps
+from tracecheck.replay.effects import Effects, Mark, Ops, effects
+from tracecheck.replay.lives import Counts, Lives, count, split
+from tracecheck.replay.machine import Effect, Step, run
+from tracecheck.replay.order import Intervals, best_for_driver, intervals
+from tracecheck.replay.slots import find_slots, find_unnamed
+from tracecheck.replay.tables import CONTEXTS, STEPS
+
+#: How far from its log line a call may be where nothing in the trace bounds it, nanoseconds.
+TOLERANCE = 1_000_000
+TWO_GENERATIONS = "two live generations"
+CLEANUP_REFERENCED = "cleanup while referenced"
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What a replay gives.
+
+    Attributes:
+        contexts: Schema :data:`~tracecheck.replay.tables.CONTEXTS`; a row a life.
+        steps: Schema :data:`~tracecheck.replay.tables.STEPS`, sorted by context.
+        hidden: For lives whose log order has a fault that another order explains: life -> the operation
+            at fault and the fault, in the log's order.
+        contradictions: Life -> the operation that contradicts what came before it, and how
+            (TWO_GENERATIONS or CLEANUP_REFERENCED).
+        assumed: Lives that rest on an outcome that was not logged.
+        uncertain: Lives that may have gained a reference that was not logged.
+    """
+
+    contexts: pa.Table
+    steps: pa.Table
+    hidden: dict[int, tuple[int, str]]
+    contradictions: dict[int, tuple[int, str]]
+    assumed: frozenset[int]
+    uncertain: frozenset[int]
+
+
+@dataclass(frozen=True)
+class Played:
+    """A life that was replayed step by step.
+
+    ``hidden`` is the fault of the log's order that another order explains, ``contradicted`` the operation
+    that cleaned the life up while it was referenced, or -1.
+    """
+
+    steps: list[Step]
+    ordered: bool
+    hidden: tuple[int, str] | None
+    contradicted: int
+
+
+def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE) -> Replay:
+    """Replay every context's count.
+
+    Args:
+        operations: Schema :data:`~tracecheck.operations.OPERATIONS`, in time order.
+        losses: Schema :data:`~tracecheck.etl.LOSSES`.
+        tolerance: How far from its log line a call may be where nothing bounds it, nanoseconds.
+    """
+    ops = Ops(operations)
+    lives = split(effects(ops), ops["time"], stretches(losses))
+    if not len(lives.op):
+        return Replay(CONTEXTS.empty_table(), STEPS.empty_table(), {}, {}, frozenset(), frozenset())
+    slots = find_slots(ops, lives)
+    unnamed = find_unnamed(ops, lives, slots)
+    uncertain = frozenset(unnamed.life[unnamed.uncertain].tolist())
+    lives = _with_unnamed(lives, unnamed.op[unnamed.unlinks], unnamed.life[unnamed.unlinks])
+    counts = count(lives)
+    played = _play(ops, lives, counts, tolerance)
+    contexts = build_contexts(ops, lives, counts, played, slots)
+    return Replay(
+        contexts,
+        build_steps(lives, counts, played),
+        {life: p.hidden for life, p in played.items() if p.hidden},
+        _contradictions(contexts, lives, played),
+        frozenset(np.unique(lives.life[(lives.mark & Mark.ASSUMED) != 0]).tolist()),
+        uncertain,
+    )
+
+
+def stretches(losses: pa.Table) -> list[tuple[int, int]]:
+    """Give losses as intervals of nanoseconds; an open side reaches as far as time does."""
+    bounds = np.iinfo(np.int64)
+    starts = losses.column("start").cast(pa.int64()).fill_null(bounds.min).to_pylist()
+    ends = losses.column("end").cast(pa.int64()).fill_null(bounds.max).to_pylist()
+    return sorted(set(zip(starts, ends, strict=True)))
+
+
+def _with_unnamed(lives: Lives, op: NDArray[np.int64], life: NDArray[np.int64]) -> Lives:
+    """Put the unlinks that slots tell of among the effects of their lives."""
+    if not len(op):
+        return lives
+    new = Effects(
+        op,
+        lives.pointer[lives.first[life]],
+        np.zeros(len(op), np.int8),
+        np.full(len(op), -1, np.int8),
+        np.full(len(op), int(Mark.UNLINK), np.uint16),
+    )
+    whose = np.concatenate([lives.life, life])
+    order = np.lexsort((np.concatenate([lives.op * 2, op * 2 + 1]), whose))
+    whose = whose[order]
+    first = np.flatnonzero(np.append(True, whose[1:] != whose[:-1]))
+    return Lives(
+        np.concatenate([lives.op, new.op])[order],
+        np.concatenate([lives.pointer, new.pointer])[order],
+        np.concatenate([lives.owned, new.owned])[order],
+        np.concatenate([lives.link, new.link])[order],
+        np.concatenate([lives.mark, new.mark])[order],
+        whose,
+        first,
+    )
+
+
+def _play(ops: Ops, lives: Lives, counts: Counts, tolerance: int) -> dict[int, Played]:
+    """Replay the lives that sums do not settle."""
+    when: Intervals | None = None
+    played: dict[int, Played] = {}
+    last = lives.last
+    for life in np.flatnonzero(counts.unsettled).tolist():
+        rows = slice(int(lives.first[life]), int(last[life]) + 1)
+        columns = (lives.op[rows], lives.owned[rows], lives.link[rows], lives.mark[rows])
+        sequence = [Effect(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
+        steps = run(sequence)
+        pairs = zip(sequence, steps, strict=True)
+        contradicted = next((e.op for e, s in pairs if e.mark & Mark.CLEANUP and s.owned and not s.freed), -1)
+        fault = next(((s.op, s.fault) for s in steps if s.fault), None)
+        if fault is None:
+            played[life] = Played(steps, True, None, contradicted)
+            continue
+        when = when or intervals(ops, tolerance)
+        best = run(best_for_driver(sequence, ops, when))
+        explained = not any(s.fault for s in best)
+        played[life] = Played(best, not explained, fault if explained else None, contradicted)
+    return played
+
+
+def _contradictions(
+    contexts: pa.Table, lives: Lives, played: dict[int, Played]
+) -> dict[int, tuple[int, str]]:
+    """Find the lives that cannot have been as the trace tells, and the operations that show it."""
+    ends = contexts.column("end").combine_chunks().indices.to_numpy(zero_copy_only=False)
+    owned = contexts.column("owned").to_numpy()
+    reused = np.flatnonzero((ends == ENDS.index("reused")) & (owned > 0)).tolist()
+    found = {life: (int(lives.op[lives.first[life + 1]]), TWO_GENERATIONS) for life in reused}
+    return found | {
+        life: (p.contradicted, CLEANUP_REFERENCED) for life, p in played.items() if p.contradicted >= 0
+    }

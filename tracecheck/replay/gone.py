@@ -1,0 +1,76 @@
+"""When the object of a context that is still held went away."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracecheck.fltmgr import ContextType, Effect
+from tracecheck.fltmgr.status import KEEP_IF_EXISTS, STATUS_NOT_FOUND
+from tracecheck.replay.effects import Ops
+from tracecheck.replay.lives import Lives
+from tracecheck.replay.slots import Slots, slot_keys
+
+Ints = NDArray[np.int64]
+
+
+def objects_gone(ops: Ops, lives: Lives, slots: Slots, held: Ints, attached: Ints) -> Ints:
+    """Find when the object of each held life is known to have gone.
+
+    Args:
+        ops: The operations.
+        lives: All lives.
+        slots: What is known of slots.
+        held: The lives to look at: they are held, and still linked.
+        attached: For each life, the operation that last told what it is attached to, or -1.
+
+    Returns:
+        For each of all lives a time in nanoseconds, -1 where its object is not known to have gone.
+    """
+    gone = np.full(len(lives.first), -1, np.int64)
+    if not len(held):
+        return gone
+    effect, time = ops.effect(), ops["time"]
+    teardowns: dict[int, list[int]] = {}
+    for op in np.flatnonzero(effect == Effect.TEARDOWN_COMPLETE).tolist():
+        teardowns.setdefault(int(ops["instance"][op]), []).append(op)
+    keys = slot_keys(ops)
+    for life in held.tolist():
+        op = int(attached[life])
+        if op < 0:
+            continue
+        found = []
+        if ops.slot_type()[op] != ContextType.VOLUME:
+            of_instance = teardowns.get(int(ops["instance"][op]), [])
+            found += of_instance[bisect_right(of_instance, op) :][:1]
+        found += _displaced(ops, slots, keys, life, op)
+        if found:
+            gone[life] = time[min(found)]
+    return gone
+
+
+def _displaced(ops: Ops, slots: Slots, keys: NDArray[np.uint64], life: int, attached: int) -> list[int]:
+    """Find the first row after a life was last named for its slot that shows it no longer there."""
+    low, high = (
+        np.searchsorted(slots.key, keys[attached]),
+        np.searchsorted(slots.key, keys[attached], "right"),
+    )
+    mine = np.flatnonzero(slots.life[low:high] == life)
+    if not len(mine):
+        return []
+    for i in range(low + int(mine[-1]) + 1, high):
+        op = int(slots.op[i])
+        if slots.life[i] >= 0 or _shows_empty(ops, op):
+            return [op]
+    return []
+
+
+def _shows_empty(ops: Ops, op: int) -> bool:
+    """Tell whether a row shows that its slot is empty, or was until then."""
+    effect = ops.effect()[op]
+    if effect == Effect.GET:
+        return bool(ops.has("status")[op] and ops["status"][op] == STATUS_NOT_FOUND)
+    keeps = bool(ops.has("operation")[op]) and int(ops["operation"][op]) == KEEP_IF_EXISTS
+    return bool(effect == Effect.SET and keeps and ops.succeeded()[op])

@@ -1,0 +1,116 @@
+"""One life, step by step: for the few lives that sums alone do not settle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tracecheck.replay.effects import Mark
+
+# What the steps table's fault column says.
+RELEASE_ATTACHED = "release attached"
+RELEASE_FREED = "release freed"
+REFERENCE_FREED = "reference freed"
+USE_FREED = "use freed"
+USE_UNOWNED = "use unowned"
+FAULTS = ("", RELEASE_ATTACHED, RELEASE_FREED, REFERENCE_FREED, USE_FREED, USE_UNOWNED)
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """One effect on the life: the operation's row, the deltas of the log, its :class:`Mark` flags."""
+
+    op: int
+    owned: int
+    link: int
+    mark: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One effect as it was replayed: what really changed, the counts after, what was wrong.
+
+    ``freed`` tells whether the context was free before the step, ``free`` whether it is after it.
+    """
+
+    op: int
+    delta_owned: int
+    delta_link: int
+    owned: int
+    link: int
+    freed: bool
+    fault: str
+    free: bool
+
+
+@dataclass(slots=True)
+class State:
+    """A context's counts while they are replayed.
+
+    Attributes:
+        owned, link: The counts.
+        known: Whether the life's birth was seen; if not, only its cleanup proves that it is free.
+        freed: Whether it is free.
+    """
+
+    owned: int = 0
+    link: int = 0
+    known: bool = True
+    freed: bool = False
+
+    def step(self, effect: Effect) -> Step:
+        """Apply one effect."""
+        freed, fault = self.freed, self._fault(effect)
+        before = self.owned, self.link
+        if effect.mark & Mark.CLEANUP:
+            self.link, self.freed = 0, True
+        elif fault not in (RELEASE_ATTACHED, RELEASE_FREED, USE_FREED):
+            self.owned = max(self.owned + effect.owned, 0)
+            if not self.freed:
+                self.link = min(max(self.link + effect.link, 0), 1)
+        fell = effect.owned < 0 or effect.link < 0
+        if self.known and fell and not self.owned and not self.link:
+            self.freed = True
+        delta_owned, delta_link = self.owned - before[0], self.link - before[1]
+        return Step(effect.op, delta_owned, delta_link, self.owned, self.link, freed, fault, self.freed)
+
+    def _fault(self, effect: Effect) -> str:
+        """Tell what the effect does, in the state before it, that no legal driver does."""
+        if self.freed:
+            if effect.mark & Mark.RELEASE:
+                return "" if self.owned else RELEASE_FREED
+            if effect.mark & Mark.REFERENCE:
+                return REFERENCE_FREED
+            return USE_FREED if effect.mark & Mark.USE else ""
+        if not self.known or self.owned or not self.link:
+            return ""
+        if effect.mark & Mark.RELEASE:
+            return RELEASE_ATTACHED
+        return USE_UNOWNED if effect.mark & Mark.USE else ""
+
+
+def run(effects: Sequence[Effect]) -> list[Step]:
+    """Replay a life.
+
+    Args:
+        effects: What happened to it, in the order to be judged.
+    """
+    known = bool(effects[0].mark & Mark.BIRTH)
+    state = State(known=known)
+    if not known:
+        state.owned, state.link = _seed(effects)
+    return [state.step(effect) for effect in effects]
+
+
+def _seed(effects: Sequence[Effect]) -> tuple[int, int]:
+    """Tell the least counts that a life of unknown birth can have begun with."""
+    total = least = 0
+    for effect in effects:
+        if effect.mark & Mark.CLEANUP:
+            break
+        total += effect.owned
+        least = min(least, total)
+    for effect in effects:
+        if effect.mark & Mark.GET or effect.link:
+            return -least, int(effect.link <= 0)
+    return -least, 0

@@ -1,0 +1,1 @@
+"""One module for each output; pure: results in, text out."""

@@ -1,0 +1,114 @@
+"""`check --format json`: one object with ``findings`` and ``summary``, a finding a line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from tracecheck.reporters.common import CONFIDENCES, SEVERITIES, dump, iso_time, pointer, rows
+from tracecheck.reporters.lookup import Lookup, Row, lives_by_type, ordered
+from tracecheck.reporters.losses import loss_object
+from tracecheck.reporters.names import CONTEXT_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracecheck.capture import Analysis
+
+
+def render(analysis: Analysis) -> Iterator[str]:
+    """Write an analysis as JSON.
+
+    Args:
+        analysis: What `check` found.
+
+    Yields:
+        Pieces of one JSON object, ASCII only. Pointers are ``"0x…"``, times ISO 8601 with nanoseconds.
+    """
+    found = ordered(analysis.findings)
+    yield f'{{"captures": {dump(list(analysis.paths))},\n "findings": ['
+    lookup = Lookup(analysis)
+    operations = lookup.operations(number for finding in found for number in finding["operations"])
+    for place, finding in enumerate(found):
+        proof = [operations[number] for number in finding["operations"]]
+        yield f"{',' if place else ''}\n  {dump(finding_object(finding, proof))}"
+    yield f'],\n "summary": {dump(summary_object(analysis, found))}}}\n'
+
+
+def finding_object(finding: Row, proof: list[Row]) -> dict[str, Any]:
+    """Give a finding as JSON has it.
+
+    Args:
+        finding: A row of the findings table.
+        proof: The operations that prove it, the faulty one first.
+
+    Returns:
+        An object with the names that other programs rely on.
+    """
+    return {
+        "rule": finding["rule"],
+        "severity": finding["severity"],
+        "confidence": finding["confidence"],
+        "reasons": finding["reasons"],
+        "context": pointer(finding["context"]),
+        "generation": finding["generation"],
+        "context_id": finding["context_id"],
+        "context_type": type_name(finding["context_type"]),
+        "time": iso_time(finding["time"]),
+        "message": finding["message"],
+        "signature": finding["signature"],
+        "operations": [operation_object(operation) for operation in proof],
+    }
+
+
+def operation_object(operation: Row) -> dict[str, Any]:
+    """Give an operation as JSON has it; what the trace did not log is null."""
+    return {
+        "order": operation["order"],
+        "time": iso_time(operation["time"]),
+        "begin": iso_time(operation["begin"]),
+        "cpu": operation["cpu"],
+        "pid": operation["pid"],
+        "tid": operation["tid"],
+        "routine": operation["routine"],
+        "context": pointer(operation["context"]) if operation["has_context"] else None,
+        "old_context": pointer(operation["old_context"]) if operation["has_old_context"] else None,
+        "object": pointer(operation["object"] or None),
+        "instance": pointer(operation["instance"] or None),
+        "status": pointer(operation["status"]),
+        "irql": operation["irql"],
+        "function": operation["function"],
+        "site": operation["site"],
+        "record": operation["record"],
+    }
+
+
+def summary_object(analysis: Analysis, found: list[Row]) -> dict[str, Any]:
+    """Give what `check` says of the whole capture."""
+    severities = Counter(finding["severity"] for finding in found)
+    confidences = Counter(finding["confidence"] for finding in found)
+    rules = Counter(finding["rule"] for finding in found)
+    return {
+        "verdict": analysis.verdict.word,
+        "reasons": list(analysis.verdict.reasons),
+        "advice": list(analysis.verdict.advice),
+        "findings": {
+            "total": len(found),
+            "severity": {name: severities[name] for name in SEVERITIES},
+            "confidence": {name: confidences[name] for name in CONFIDENCES},
+            "rules": dict(sorted(rules.items())),
+        },
+        "contexts": analysis.contexts.num_rows,
+        "context_types": {
+            type_name(kind) or "unknown": ends for kind, ends in lives_by_type(analysis.contexts).items()
+        },
+        "operations": analysis.operations.num_rows,
+        "records": analysis.records,
+        "losses": [loss_object(loss) for loss in rows(analysis.losses)],
+        "warnings": list(analysis.warnings),
+    }
+
+
+def type_name(context_type: int) -> str | None:
+    """Name a context type; one that no header knows is written as a number, none at all is None."""
+    return CONTEXT_TYPES.get(context_type, pointer(context_type or None))

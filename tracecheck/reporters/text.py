@@ -1,0 +1,206 @@
+"""`check --format text`: a block for each faulty context, then the capture's quality, then the verdict."""
+
+from __future__ import annotations
+
+import shlex
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
+
+from tracecheck.reporters.calls import call_lines
+from tracecheck.reporters.common import (
+    SEVERITIES,
+    SEVERITY_COLOURS,
+    clean,
+    columns,
+    count,
+    painter,
+    pointer,
+    rows,
+)
+from tracecheck.reporters.lives import birth_text, end_text
+from tracecheck.reporters.lookup import Lookup, Row, lives_by_type, ordered
+from tracecheck.reporters.losses import loss_line
+from tracecheck.reporters.names import context_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tracecheck.capture import Analysis
+
+#: How many contexts of one signature, operations of one finding and losses are shown without ``--all``.
+SHOWN_ALIKE = 3
+SHOWN_OPERATIONS = 8
+SHOWN_LOSSES = 10
+
+_RULER = "=" * 78
+_MORE = "(--all shows every one)"
+
+
+def render(analysis: Analysis, *, everything: bool = False, colour: bool = False) -> Iterator[str]:
+    """Write an analysis for a reader.
+
+    Args:
+        analysis: What `check` found.
+        everything: Show every context and every operation that proves a finding.
+        colour: Use terminal colours.
+
+    Yields:
+        Lines with their line ends. No text of the trace in them can steer a terminal.
+    """
+    report = _Report(analysis, everything, painter(colour))
+    for line in report.lines():
+        yield f"{line}\n"
+
+
+class _Report:
+    """One rendering: the analysis, what is wanted of it, and the pen."""
+
+    def __init__(self, analysis: Analysis, everything: bool, paint: Callable[..., str]) -> None:
+        self.analysis = analysis
+        self.everything = everything
+        self.paint = paint
+        self.cases = _cases(ordered(analysis.findings))
+        self.groups = [_Group(alike, alike[: self._most(SHOWN_ALIKE)]) for alike in _alike(self.cases)]
+        self._look_up([case[0] for group in self.groups for case in group.shown])
+
+    def _most(self, number: int) -> int | None:
+        return None if self.everything else number
+
+    def _look_up(self, mains: list[Row]) -> None:
+        """Read all rows that will be shown at once: one by one, thousands of findings would take minutes."""
+        lookup = Lookup(self.analysis)
+        proofs = [(main["context_id"], main["operations"][: self._most(SHOWN_OPERATIONS)]) for main in mains]
+        self.operations = lookup.operations(number for _, numbers in proofs for number in numbers)
+        owned = [(context, numbers) for context, numbers in proofs if context is not None]
+        self.contexts = lookup.contexts(context for context, _ in owned)
+        self.effects = lookup.effects((context, number) for context, numbers in owned for number in numbers)
+
+    def lines(self) -> Iterator[str]:
+        for group in self.groups:
+            yield from self._group(group)
+        if self.groups:
+            yield _RULER
+        yield from self._quality()
+        yield from self._verdict()
+
+    def _group(self, group: _Group) -> Iterator[str]:
+        """Write the contexts whose main findings share a signature."""
+        for case in group.shown:
+            yield _RULER
+            yield from self._headline(case[0])
+            if case[0]["severity"] != "note":
+                yield from self._body(case[0], case[1:])
+        if len(group.shown) < len(group.alike):
+            signature = clean(group.alike[0][0]["signature"])
+            yield _RULER
+            yield f"{len(group.shown)} of {len(group.alike):,} shown with signature {signature} {_MORE}"
+
+    def _headline(self, main: Row) -> Iterator[str]:
+        level = self.paint(main["severity"].upper(), fg=SEVERITY_COLOURS[main["severity"]], bold=True)
+        title = f"{level} {clean(main['rule'])} ({main['confidence']})"
+        if main["context"] is not None:
+            kind = context_kind(main["context_type"])
+            title += f": {kind} {pointer(main['context'])} #{main['generation']}"
+        yield title
+        yield f"  {clean(main['message'])}"
+
+    def _body(self, main: Row, others: list[Row]) -> Iterator[str]:
+        yield from self._proof(main)
+        for reason in main["reasons"]:
+            yield f"  {main['confidence']} because {clean(reason)}"
+        for other in others:
+            sureness = f"{other['severity']}, {other['confidence']}"
+            yield f"  also {clean(other['rule'])} ({sureness}): {clean(other['message'])}"
+        if main["context_id"] is not None:
+            context = self.contexts[main["context_id"]]
+            yield f"  born {birth_text(context)}"
+            yield f"  ended {end_text(context)}"
+        yield f"  signature: {clean(main['signature'])}"
+        if main["context"] is not None:
+            path = " ".join(shlex.quote(clean(path)) for path in self.analysis.paths)
+            yield f"  next: tracecheck timeline {path} '{pointer(main['context'])}#{main['generation']}'"
+
+    def _proof(self, main: Row) -> Iterator[str]:
+        """Write the operations that prove a finding in the order of time, with the counts after them."""
+        numbers: list[int] = main["operations"]
+        shown = numbers[: self._most(SHOWN_OPERATIONS)]
+        if not shown:
+            return
+        for line in call_lines(self._steps(main, shown), main["context"] or 0, self.paint):
+            yield f"  {line}"
+        if len(shown) < len(numbers):
+            yield f"  {len(shown)} of {len(numbers):,} operations shown {_MORE}"
+
+    def _steps(self, main: Row, numbers: list[int]) -> list[Row]:
+        """Find the steps of the operations; one that has no effect on this context stands without counts."""
+        found = []
+        for number in sorted(set(numbers)):
+            step = self.effects.get((main["context_id"], number), {})
+            fault = main["rule"] if number == numbers[0] else ""
+            found.append({**step, "operation": self.operations[number], "fault": fault})
+        return found
+
+    def _quality(self) -> Iterator[str]:
+        losses = rows(self.analysis.losses)
+        shown = losses[: self._most(SHOWN_LOSSES)]
+        for loss in shown:
+            yield self.paint(loss_line(loss), fg="yellow")
+        if len(shown) < len(losses):
+            yield f"{len(shown)} of {len(losses):,} losses shown {_MORE}"
+        for warning in self.analysis.warnings:
+            yield self.paint(f"warning: {clean(warning)}", fg="yellow")
+
+    def _verdict(self) -> Iterator[str]:
+        analysis, verdict = self.analysis, self.analysis.verdict
+        colour = {"findings": "red", "clean": "green"}.get(verdict.word, "yellow")
+        yield f"verdict: {self.paint(verdict.word, fg=colour, bold=True)}{_tally(self.cases)}"
+        seen = [
+            count(analysis.contexts.num_rows, "context"),
+            count(analysis.operations.num_rows, "operation"),
+            count(analysis.records, "record"),
+        ]
+        yield f"  {', '.join(seen)} in {' '.join(clean(path) for path in analysis.paths)}"
+        yield from self._types()
+        for reason in verdict.reasons:
+            yield f"  because {clean(reason)}"
+        for advice in verdict.advice:
+            yield f"  next time: {clean(advice)}"
+
+    def _types(self) -> Iterator[str]:
+        """Write how the contexts of each type ended: leaked types stand out by what was never freed."""
+        found = lives_by_type(self.analysis.contexts)
+        heads = list(next(iter(found.values()), {}))
+        cells = [(context_kind(kind), *(f"{ends[head]:,}" for head in heads)) for kind, ends in found.items()]
+        if cells:
+            flushed = (False, *(True for _ in heads))
+            yield from (f"  {line}" for line in columns([("", *heads), *cells], flushed))
+
+
+class _Group(NamedTuple):
+    """Cases whose main findings share a signature, and those of them that are shown."""
+
+    alike: list[list[Row]]
+    shown: list[list[Row]]
+
+
+def _cases(found: list[Row]) -> list[list[Row]]:
+    """Put the findings of one context together; what has no context stands alone."""
+    cases: dict[object, list[Row]] = {}
+    for place, finding in enumerate(found):
+        key = ("alone", place) if finding["context_id"] is None else finding["context_id"]
+        cases.setdefault(key, []).append(finding)
+    return list(cases.values())
+
+
+def _alike(cases: list[list[Row]]) -> list[list[list[Row]]]:
+    """Group cases by the signature of their main finding, in the order of each group's first case."""
+    groups: dict[str, list[list[Row]]] = {}
+    for case in cases:
+        groups.setdefault(case[0]["signature"], []).append(case)
+    return list(groups.values())
+
+
+def _tally(cases: list[list[Row]]) -> str:
+    severities = Counter(finding["severity"] for case in cases for finding in case)
+    parts = [count(severities[name], name) for name in SEVERITIES if severities[name]]
+    return f": {', '.join(parts)}" if parts else ""

@@ -1,0 +1,101 @@
+"""`timeline`: the whole life of one context, operation by operation, with its counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tracecheck.reporters.calls import call_lines
+from tracecheck.reporters.common import dump, iso_time, painter, pointer
+from tracecheck.reporters.json_report import operation_object, type_name
+from tracecheck.reporters.lives import birth_text, end_text
+from tracecheck.reporters.lookup import Lookup, Row
+from tracecheck.reporters.names import context_kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from tracecheck.capture import Analysis
+
+
+def render_text(analysis: Analysis, ids: Sequence[int], *, colour: bool = False) -> Iterator[str]:
+    """Write lives for a reader, one after the other.
+
+    Args:
+        analysis: What the contexts are of.
+        ids: Rows of the contexts table, in the order in which they are shown.
+        colour: Use terminal colours.
+
+    Yields:
+        Lines with their line ends.
+    """
+    lookup, paint = Lookup(analysis), painter(colour)
+    contexts = lookup.contexts(ids)
+    for place, number in enumerate(ids):
+        context, steps = contexts[number], lookup.steps(number)
+        if place:
+            yield "\n"
+        for line in _heading(context):
+            yield f"{line}\n"
+        for line in call_lines(steps, context["pointer"], paint):
+            yield f"  {line}\n"
+
+
+def render_json(analysis: Analysis, ids: Sequence[int]) -> Iterator[str]:
+    """Write lives as one JSON object; the arguments are those of :func:`render_text`."""
+    lookup = Lookup(analysis)
+    contexts = lookup.contexts(ids)
+    yield f'{{"captures": {dump(list(analysis.paths))},\n "contexts": ['
+    for place, number in enumerate(ids):
+        life = [step_object(step) for step in lookup.steps(number)]
+        yield f"{',' if place else ''}\n  {dump({**context_object(contexts[number]), 'steps': life})}"
+    yield "]}\n"
+
+
+def context_object(context: Row) -> dict[str, Any]:
+    """Give a context as JSON has it; what is not known is null."""
+    return {
+        "id": context["id"],
+        "context": pointer(context["pointer"]),
+        "generation": context["generation"],
+        "context_type": type_name(context["context_type"]),
+        "filter": pointer(context["filter"] or None),
+        "birth": context["birth"],
+        "first": iso_time(context["first"]),
+        "last": iso_time(context["last"]),
+        "site": context["site"],
+        "object": pointer(context["object"] or None),
+        "instance": pointer(context["instance"] or None),
+        "end": context["end"],
+        "freed": iso_time(context["freed"]),
+        "object_gone": iso_time(context["object_gone"]),
+        "owned": context["owned"],
+        "link": context["link"],
+        "peak": context["peak"],
+        "ordered": context["ordered"],
+    }
+
+
+def step_object(step: Row) -> dict[str, Any]:
+    """Give a step as JSON has it: the operation, what it changed and the counts after it."""
+    return {
+        **operation_object(step["operation"]),
+        "delta_owned": step["delta_owned"],
+        "delta_link": step["delta_link"],
+        "owned": step["owned"],
+        "link": step["link"],
+        "total": step["owned"] + step["link"],
+        "fault": step["fault"] or None,
+    }
+
+
+def _heading(context: Row) -> Iterator[str]:
+    kind = context_kind(context["context_type"])
+    yield f"{kind} {pointer(context['pointer'])} #{context['generation']} (id {context['id']})"
+    yield f"  born   {birth_text(context)}"
+    yield f"  ended  {end_text(context)}"
+    if context["object"]:
+        instance = f" of instance {pointer(context['instance'])}" if context["instance"] else ""
+        gone = f", gone at {iso_time(context['object_gone'])}" if context["object_gone"] is not None else ""
+        yield f"  object {pointer(context['object'])}{instance}{gone}"
+    if not context["ordered"]:
+        yield "  order  overlapping calls: the log's own order has a fault that this order has not"

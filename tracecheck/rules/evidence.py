@@ -1,0 +1,237 @@
+"""What rules look at: the tables as arrays, and facts about the whole capture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from tracecheck.fltmgr import Effect
+from tracecheck.operations import Coverage
+from tracecheck.replay import Replay, stretches
+from tracecheck.replay.effects import Ops
+from tracecheck.rules.pairing import Open, Taken, holds, unanswered
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Unload:
+    """One unload of a filter: when FltUnregisterFilter or the unload callback began and ended.
+
+    Attributes:
+        filter: The filter, 0 where it was not logged.
+        entered: When it began, nanoseconds.
+        ended: When it ended; None where it never did.
+        op: The operation that tells.
+    """
+
+    filter: int
+    entered: int
+    ended: int | None
+    op: int
+
+    def concerns(self, filter_: int) -> bool:
+        """Tell whether a context of a filter is concerned; an unknown filter may be any."""
+        return not self.filter or not filter_ or self.filter == filter_
+
+
+class Evidence:
+    """The tables of a capture, and what is worked out from them once.
+
+    Args:
+        operations: Schema :data:`~tracecheck.operations.OPERATIONS`.
+        replay: The replay of them.
+        losses: Schema :data:`~tracecheck.etl.LOSSES`.
+        coverage: What the capture says it logs completely.
+    """
+
+    def __init__(self, operations: pa.Table, replay: Replay, losses: pa.Table, coverage: Coverage) -> None:
+        self.ops = Ops(operations)
+        self.replay = replay
+        self.losses = losses
+        self.coverage = coverage
+        self._arrays: dict[str, NDArray[Any]] = {}
+
+    def context(self, name: str) -> NDArray[Any]:
+        """Give a column of the contexts table; codes for names, nanoseconds (0 for null) for times."""
+        return self._column("contexts", self.replay.contexts, name)
+
+    def step(self, name: str) -> NDArray[Any]:
+        """Give a column of the steps table."""
+        return self._column("steps", self.replay.steps, name)
+
+    def _column(self, table: str, of: pa.Table, name: str) -> NDArray[Any]:
+        key = f"{table}.{name}"
+        if key not in self._arrays:
+            column = of.column(name).combine_chunks()
+            if pa.types.is_dictionary(column.type):
+                column = column.indices
+            if pa.types.is_timestamp(column.type):
+                column = column.cast(pa.int64())
+            if column.null_count:
+                column = column.fill_null(0)
+            self._arrays[key] = column.to_numpy(zero_copy_only=False)
+        return self._arrays[key]
+
+    def lives_that(self, column: str, name: str) -> Ints:
+        """Find the lives whose birth or end has a name."""
+        names = self.replay.contexts.column(column).combine_chunks().dictionary.to_pylist()
+        return (
+            np.flatnonzero(self.context(column) == names.index(name))
+            if name in names
+            else np.zeros(0, np.int64)
+        )
+
+    def steps_with(self, fault: str) -> Ints:
+        """Find the steps that have a fault."""
+        names = self.replay.steps.column("fault").combine_chunks().dictionary.to_pylist()
+        return (
+            np.flatnonzero(self.step("fault") == names.index(fault))
+            if fault in names
+            else np.zeros(0, np.int64)
+        )
+
+    @cached_property
+    def first_step(self) -> Ints:
+        """Where each life's steps begin; one more element tells where the last one's end."""
+        return np.searchsorted(self.step("context"), np.arange(len(self.replay.contexts) + 1))
+
+    @cached_property
+    def held(self) -> Ints:
+        """Lives of known birth that end with references nobody released."""
+        known = np.isin(np.arange(len(self.replay.contexts)), self.lives_that("birth", "allocated"))
+        held = self.lives_that("end", "held")
+        return held[known[held]]
+
+    @cached_property
+    def end(self) -> int:
+        """When the last operation was made, nanoseconds."""
+        return int(self.ops["time"].max()) if self.ops.size else 0
+
+    @cached_property
+    def gaps(self) -> list[tuple[int, int, str]]:
+        """The stretches in which events are missing, nanoseconds, and what is missing there in words."""
+        rows = self.losses.to_pylist()
+        return [(*stretches(self.losses.slice(i, 1))[0], describe_loss(row)) for i, row in enumerate(rows)]
+
+    def gap_during(self, start: int, end: int) -> str:
+        """Tell what is missing of a stretch of time, "" where nothing is known to be."""
+        return next((text for low, high, text in self.gaps if start < high and end > low), "")
+
+    @cached_property
+    def unloads(self) -> list[Unload]:
+        """Every unload that the capture shows, in order."""
+        effect, phase, time = self.ops.effect(), self.ops["phase"], self.ops["time"]
+        found: list[Unload] = []
+        rows = np.flatnonzero((effect == Effect.UNLOAD) | (effect == Effect.UNREGISTER))
+        for op in rows.tolist():
+            filter_, when = int(self.ops["filter"][op]), int(time[op])
+            open_ = [i for i, u in enumerate(found) if u.ended is None and u.concerns(filter_)]
+            if phase[op] == 1 or not self.ops.has("phase")[op]:
+                # The callback calls FltUnregisterFilter: its own beginning is not another unload.
+                if not open_:
+                    found.append(Unload(filter_, when, None, op))
+                elif not found[open_[-1]].filter and filter_:
+                    before = found[open_[-1]]
+                    found[open_[-1]] = Unload(filter_, before.entered, None, before.op)
+            elif open_:
+                begun = found[open_[-1]]
+                found[open_[-1]] = Unload(begun.filter or filter_, begun.entered, when, op)
+            elif found and found[-1].concerns(filter_):
+                last = found[-1]
+                found[-1] = Unload(last.filter or filter_, last.entered, when, op)
+            else:
+                found.append(Unload(filter_, when, when, op))
+        return found
+
+    def unload_of(self, life: int) -> Unload | None:
+        """Find the unload that a held life outlived, if there is one."""
+        filter_, first = int(self.context("filter")[life]), int(self.context("first")[life])
+        last = int(self.context("last")[life])
+        for unload in self.unloads:
+            if (
+                unload.concerns(filter_)
+                and first <= unload.entered
+                and (unload.ended is None or unload.ended >= last)
+            ):
+                return unload
+        return None
+
+    @cached_property
+    def _open(self) -> dict[int, Open]:
+        return {}
+
+    def unanswered(self, life: int) -> Open:
+        """Find the operations that took the references which a life still holds at its end."""
+        if life not in self._open:
+            rows = slice(self.first_step[life], self.first_step[life + 1])
+            op = self.step("operation")[rows]
+            stored = self.ops.effect()[op] == Effect.REFERENCE
+            columns = (self.step("delta_owned")[rows], self.ops["tid"][op], self.ops["function"][op], stored)
+            open_ = unanswered([Taken(*values) for values in zip(*(c.tolist() for c in columns), strict=True)])
+            self._open[life] = Open(op[open_.steps].tolist(), op[open_.candidates].tolist())
+        return self._open[life]
+
+    def is_last_of_thread(self, op: int) -> bool:
+        """Tell whether the thread of an operation did nothing after it."""
+        return self._last_of_thread[int(self.ops["tid"][op])] == op
+
+    @cached_property
+    def _last_of_thread(self) -> dict[int, int]:
+        thread = self.ops["tid"]
+        distinct, last = np.unique(thread[::-1], return_index=True)
+        return dict(zip(distinct.tolist(), (len(thread) - 1 - last).tolist(), strict=True))
+
+    def _site(self, op: Ints, kind: NDArray[Any]) -> Ints:
+        """Number where references are taken: routine, function and context type."""
+        routine, function = self.ops["routine"][op].astype(np.int64), self.ops["function"][op].astype(np.int64)
+        return (routine << 40) + (function << 16) + kind
+
+    @cached_property
+    def _longest_hold(self) -> dict[int, int]:
+        """For each site, the longest for which a reference taken there was held and then released."""
+        life, op = self.step("context").astype(np.int64), self.step("operation")
+        time, delta = self.ops["time"][op], self.step("delta_owned").astype(np.int64)
+        rows, held = holds(life, self.ops["tid"][op], self.ops["function"][op], delta, time)
+        site = self._site(op[rows], self.context("context_type")[life[rows]])
+        order = np.argsort(site, kind="stable")
+        starts = np.flatnonzero(np.append(True, site[order][1:] != site[order][:-1])[: len(order)])
+        longest = np.maximum.reduceat(held[order], starts) if len(order) else held
+        return dict(zip(site[order][starts].tolist(), longest.tolist(), strict=True))
+
+    def usual_hold(self, life: int, op: int) -> int | None:
+        """Tell for how long references that are taken like this one are held at most, nanoseconds.
+
+        Returns:
+            None where no reference that was taken by the same routine in the same function for the same
+            type of context was ever released.
+        """
+        site = self._site(np.array([op]), self.context("context_type")[[life]])
+        return self._longest_hold.get(int(site[0]))
+
+    def in_flight(self, life: int) -> bool:
+        """Tell whether all that holds a life may be calls that the end of the capture cut off."""
+        return all(self.is_last_of_thread(op) or self._young(life, op) for op in self.unanswered(life).steps)
+
+    def _young(self, life: int, op: int) -> bool:
+        """Tell whether a reference is held no longer than ten times what is usual where it was taken."""
+        usual = self.usual_hold(life, op)
+        return usual is not None and self.end - int(self.ops["time"][op]) <= 10 * usual
+
+    def names(self, column: str, op: int) -> str:
+        """Give a name of an operation, "" where it was not logged."""
+        value = self.ops.table.column(column)[op].as_py()
+        return str(value) if value is not None else ""
+
+
+def describe_loss(loss: dict[str, Any]) -> str:
+    """Say in words what a row of the losses table tells."""
+    count, unit = loss["count"], loss["unit"]
+    what = unit if count is None else f"{count} {unit.removesuffix('s') if count == 1 else unit}"
+    where = f" on CPU {loss['cpu']}" if loss["cpu"] is not None else ""
+    return f"{what} lost{where} ({loss['detail']})"

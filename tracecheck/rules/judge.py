@@ -1,0 +1,167 @@
+"""Judging a replay: every rule's faults, and how sure each is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from tracecheck.fltmgr import RELEASES, TYPE_NAMES, ContextType, Effect
+from tracecheck.operations import Coverage
+from tracecheck.replay import Replay
+from tracecheck.rules.evidence import Evidence
+from tracecheck.rules.registry import RULES, Candidate, Rule
+from tracecheck.rules.table import FINDINGS
+
+_RANK = {"error": 0, "warning": 1, "note": 2}
+_CONFIDENCE = {"definite": 0, "probable": 1, "possible": 2}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the rules found.
+
+    Attributes:
+        findings: Schema :data:`~tracecheck.rules.table.FINDINGS`, the worst and surest first.
+        withheld: Verdicts that could not be given, a sentence each.
+        advice: What to capture next time, a sentence each.
+    """
+
+    findings: pa.Table
+    withheld: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+def judge(operations: pa.Table, replay: Replay, losses: pa.Table, coverage: Coverage) -> Judgement:
+    """Apply all rules.
+
+    Args:
+        operations: Schema :data:`~tracecheck.operations.OPERATIONS`.
+        replay: The replay of them.
+        losses: Schema :data:`~tracecheck.etl.LOSSES`.
+        coverage: What the capture says it logs completely.
+    """
+    evidence = Evidence(operations, replay, losses, coverage)
+    withheld = _withheld(evidence)
+    rows = []
+    for code, rule in sorted(RULES.items()):
+        if code[0] in withheld and withheld[code[0]].all_types:
+            continue
+        for candidate in rule.find(evidence):
+            if code[0] in withheld and _type(evidence, candidate) in withheld[code[0]].types:
+                continue
+            rows.append(_finding(evidence, rule, candidate))
+    rows.sort(key=lambda r: (_RANK[r["severity"]], _CONFIDENCE[r["confidence"]], r["time"] or 0, r["rule"]))
+    reasons = tuple(w.reason for w in withheld.values())
+    advice = tuple(w.advice for w in withheld.values())
+    return Judgement(pa.Table.from_pylist(rows, schema=FINDINGS), reasons, advice)
+
+
+@dataclass(frozen=True)
+class _Withheld:
+    """A family of rules that cannot be judged: for some types, or for all."""
+
+    reason: str
+    advice: str
+    types: frozenset[int] = frozenset()
+    all_types: bool = False
+
+
+def _withheld(evidence: Evidence) -> dict[str, _Withheld]:
+    """Tell which families of rules the capture does not log enough for."""
+    found = {}
+    effect = evidence.ops.effect()
+    lacking = evidence.coverage.lacks(RELEASES) if evidence.coverage.declared else frozenset()
+    silent = (
+        not np.isin(effect, (Effect.RELEASE, Effect.RELEASE_MANY)).any() and not evidence.coverage.declared
+    )
+    if lacking or (silent and len(evidence.held)):
+        names = " and ".join(sorted(lacking or {"FltReleaseContext"}))
+        reason = f"leaks were not judged: {names} {'is' if len(lacking) < 2 else 'are'} not logged completely"
+        found["L"] = _Withheld(reason, f"log every call of {names}", all_types=True)
+    types, names = _unjudged_types(evidence)
+    if types:
+        which = ", ".join(sorted(TYPE_NAMES.get(ContextType(t), hex(t)).lower() for t in types))
+        reason = f"over-releases of {which} contexts were not judged: {names} is not logged completely"
+        found["R"] = _Withheld(reason, f"log every call of {names}", types)
+    return found
+
+
+def _unjudged_types(evidence: Evidence) -> tuple[frozenset[int], str]:
+    """Find the types of which most lives look over-released in a capture that does not log all acquires."""
+    codes = ("R01", "R02", "R03", "R04", "R05")
+    faulty: Counter[int] = Counter()
+    lives: set[int] = set()
+    lacking: set[str] = set()
+    for code in codes:
+        for candidate in RULES[code].find(evidence):
+            lacks = evidence.coverage.lacks(candidate.needs)
+            if lacks and candidate.life is not None and candidate.life not in lives:
+                lives.add(candidate.life)
+                lacking |= lacks
+                faulty[_type(evidence, candidate)] += 1
+    every = (
+        Counter(evidence.context("context_type")[evidence.lives_that("birth", "allocated")].tolist())
+        if lives
+        else {}
+    )
+    types = frozenset(kind for kind, count in faulty.items() if 2 * count > every.get(kind, 0))
+    return types, " and ".join(sorted(lacking))
+
+
+def _type(evidence: Evidence, candidate: Candidate) -> int:
+    return int(evidence.context("context_type")[candidate.life]) if candidate.life is not None else 0
+
+
+def _finding(evidence: Evidence, rule: Rule, candidate: Candidate) -> dict[str, Any]:
+    """Make the row of a fault."""
+    doubts = tuple(_doubts(evidence, rule, candidate))
+    confidence = "possible" if doubts else "definite"
+    if not doubts and candidate.needs and not evidence.coverage.declared:
+        confidence = "probable"
+        doubts = ("the capture has no CaptureStart event: that it logs every call is inferred",)
+    life = candidate.life
+    return {
+        "rule": rule.code,
+        "severity": candidate.severity or rule.severity,
+        "confidence": confidence,
+        "reasons": list(doubts),
+        "context_id": life,
+        "context": None if life is None else int(evidence.context("pointer")[life]),
+        "generation": None if life is None else int(evidence.context("generation")[life]),
+        "context_type": _type(evidence, candidate),
+        "time": int(evidence.ops["time"][candidate.operations[0]]) if candidate.operations else None,
+        "operations": list(candidate.operations),
+        "message": candidate.message,
+        "signature": signature(rule.code, _type(evidence, candidate), candidate.cause),
+    }
+
+
+def signature(code: str, context_type: int, cause: tuple[str, ...]) -> str:
+    """Hash what makes two findings one fault: the rule, the type and the functions, no address or line."""
+    text = "\0".join((code, str(context_type), *cause))
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _doubts(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[str]:
+    """Say why a fault is no more than possible."""
+    yield from candidate.doubts
+    if not rule.sound:
+        yield "the rule is a heuristic"
+    if candidate.life is None or not candidate.needs:
+        return
+    lacking = evidence.coverage.lacks(candidate.needs)
+    if lacking:
+        yield f"the capture does not log {', '.join(sorted(lacking))} completely"
+    gap = evidence.gap_during(int(evidence.context("first")[candidate.life]), candidate.judged)
+    if gap:
+        yield f"{gap}, during this context's life"
+    if candidate.life in evidence.replay.assumed:
+        yield "the status of a call was not logged: that it succeeded is assumed"
+    if candidate.life in evidence.replay.uncertain:
+        yield "a call may have returned this context as an old one without the log telling"

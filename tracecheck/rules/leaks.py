@@ -1,0 +1,105 @@
+"""L: references that nobody released."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from tracecheck.fltmgr import RELEASES, Effect
+from tracecheck.rules.evidence import Evidence, Unload
+from tracecheck.rules.registry import Candidate, rule
+
+_GETS = (Effect.GET, Effect.GET_MANY)
+_NO_EXAMPLE = "no reference that was taken there was ever released in this capture: it may be meant to stay"
+_CUT_OFF = "the calls that hold it may still have been running when the capture ended"
+
+
+@rule("L01", "leak at filter unload")
+def leaked_at_unload(evidence: Evidence) -> Iterator[Candidate]:
+    """Find contexts that are owned when their filter's unload ends, or that it waits for."""
+    for life in evidence.held.tolist():
+        unload = evidence.unload_of(life)
+        if unload is None:
+            continue
+        doubts: tuple[str, ...] = ()
+        if unload.ended is None:
+            when, until = (
+                "FltUnregisterFilter was entered and had not returned at the end of the capture",
+                evidence.end,
+            )
+            cut_off = all(evidence.is_last_of_thread(op) for op in evidence.unanswered(life).steps)
+            doubts = (_CUT_OFF,) if cut_off else ()
+        else:
+            when, until = "the filter's unload had ended", unload.ended
+        yield _leak(evidence, life, f"when {when}", until, doubts, unload)
+
+
+@rule("L02", "pinned after its object was gone")
+def outlived_its_object(evidence: Evidence) -> Iterator[Candidate]:
+    """Find contexts that are owned after the object they were attached to went away."""
+    gone, last = evidence.context("object_gone"), evidence.context("last")
+    valid = evidence.replay.contexts.column("object_gone").is_valid().to_numpy()
+    for life in evidence.held.tolist():
+        if not valid[life] or last[life] > gone[life]:
+            continue
+        unload = evidence.unload_of(life)
+        doubts = (_CUT_OFF,) if unload is None and evidence.in_flight(life) else ()
+        until = unload.ended if unload is not None and unload.ended is not None else evidence.end
+        yield _leak(evidence, life, "after its object was gone", until, doubts, unload)
+
+
+@rule("L03", "outstanding at the end of the capture", severity="warning", sound=False)
+def outstanding_at_end(evidence: Evidence) -> Iterator[Candidate]:
+    """Find contexts that are owned at the end of a capture without an unload, by no call in flight."""
+    pinned = {candidate.life for candidate in outlived_its_object(evidence)}
+    for life in evidence.held.tolist():
+        if evidence.unload_of(life) is not None or life in pinned or evidence.in_flight(life):
+            continue
+        leak = _leak(evidence, life, "at the end of the capture", evidence.end, (), None)
+        if all(evidence.usual_hold(life, op) is None for op in evidence.unanswered(life).steps):
+            # Nothing like it was ever released in this capture: a reference may well be meant to stay.
+            leak = replace(leak, severity="note", doubts=(*leak.doubts, _NO_EXAMPLE))
+        yield leak
+
+
+@rule("L09", "get not released")
+def get_not_released(evidence: Evidence) -> Iterator[Candidate]:
+    """Find the gets among what L01, L02 and L03 found unanswered."""
+    certain = {c.life: c for find in (outlived_its_object, leaked_at_unload) for c in find(evidence)}
+    likely = {c.life: c for c in outstanding_at_end(evidence) if c.severity is None}
+    effect = evidence.ops.effect()
+    for life, leak in (likely | certain).items():
+        assert life is not None
+        open_ = evidence.unanswered(life)
+        gets = tuple(op for op in open_.steps if effect[op] in _GETS)
+        if not gets:
+            continue
+        doubts = leak.doubts
+        if not all(effect[op] in _GETS for op in open_.candidates):
+            doubts += ("which of its references was not released is not certain",)
+        if life not in certain:
+            doubts += ("the capture ended before the filter was unloaded: the release may have come later",)
+        routine, where = evidence.names("routine", gets[0]), evidence.names("site", gets[0])
+        message = f"{routine} {_at(where)}took a reference that nothing released"
+        cause = (routine, evidence.names("function", gets[0]))
+        yield Candidate(life, gets, message, leak.judged, cause, doubts, RELEASES)
+
+
+def _leak(
+    evidence: Evidence, life: int, when: str, until: int, doubts: tuple[str, ...], unload: Unload | None
+) -> Candidate:
+    """Describe a held life."""
+    open_ = evidence.unanswered(life)
+    owned = int(evidence.context("owned")[life])
+    first = open_.steps[0]
+    routine, where = evidence.names("routine", first), evidence.names("site", first)
+    many = "1 reference was" if owned == 1 else f"{owned} references were"
+    verb = "nothing answers" if len(open_.candidates) == owned else "most likely nothing answers"
+    message = f"{many} still owned {when}; {verb} {routine} {_at(where)}".rstrip()
+    cause = (routine, evidence.names("function", first))
+    proof = (*open_.steps, *((unload.op,) if unload else ()))
+    return Candidate(life, proof, message, until, cause, doubts, RELEASES)
+
+
+def _at(site: str) -> str:
+    return f"at {site} " if site else ""

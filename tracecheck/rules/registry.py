@@ -1,0 +1,68 @@
+"""The form of a rule, and the table of all rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from tracecheck.rules.evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A fault that a rule found, before it is known how sure it is.
+
+    Attributes:
+        life: Row of the contexts table; None where the fault is of the capture itself.
+        operations: The rows that prove it, the one at fault first.
+        message: What happened, in words.
+        judged: Until when the trace had to be complete for it, nanoseconds.
+        cause: What the signature is made of besides the rule and the context's type; no address.
+        doubts: Reasons why it is no more than possible.
+        needs: The routines that must be logged completely for it to be certain.
+        severity: Where it is not the rule's own.
+    """
+
+    life: int | None
+    operations: tuple[int, ...]
+    message: str
+    judged: int
+    cause: tuple[str, ...]
+    doubts: tuple[str, ...] = ()
+    needs: frozenset[str] = field(default_factory=frozenset)
+    severity: str | None = None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule of the rulebook.
+
+    Attributes:
+        code: Its code.
+        title: What it finds, in a few words.
+        severity: "error", "warning" or "note".
+        sound: Whether it is always a bug where all it needs is logged; if not, it is a heuristic.
+        find: Finds its faults.
+    """
+
+    code: str
+    title: str
+    severity: str
+    sound: bool
+    find: Callable[[Evidence], Iterable[Candidate]]
+
+
+#: All rules by code.
+RULES: dict[str, Rule] = {}
+
+
+def rule(
+    code: str, title: str, *, severity: str = "error", sound: bool = True
+) -> Callable[[Callable[[Evidence], Iterable[Candidate]]], Callable[[Evidence], Iterable[Candidate]]]:
+    """Enter a function into the table of rules; arguments as for :class:`Rule`."""
+
+    def enter(find: Callable[[Evidence], Iterable[Candidate]]) -> Callable[[Evidence], Iterable[Candidate]]:
+        RULES[code] = Rule(code, title, severity, sound, find)
+        return find
+
+    return enter

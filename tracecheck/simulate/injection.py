@@ -1,0 +1,152 @@
+"""How a fault gets into a run: the faulty driver's hands, and what they write down about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracecheck.fltmgr.status import KEEP_IF_EXISTS
+from tracecheck.simulate.conditions import nanoseconds
+from tracecheck.simulate.objects import ON_STREAM, STREAM, TYPE_NAMES, Context
+from tracecheck.simulate.sites import POST, PRE, READ, SET, WRITE, Site
+from tracecheck.simulate.truth import FaultTruth
+
+if TYPE_CHECKING:
+    from tracecheck.simulate.driver import Driver
+    from tracecheck.simulate.machine import Steps, Thread
+    from tracecheck.simulate.objects import FileObject, Instance, Volume
+    from tracecheck.simulate.world import World
+
+_TRIES = 50
+
+_DROP = "DropContexts"
+
+#: The call sites of faulty code. A fault that only leaves a call out has none.
+FAULT_SITES = {
+    "bad.read-release": Site("FltReleaseContext", "PreRead", 441, READ, PRE),
+    "bad.reset-release": Site("FltReleaseContext", "ResetStreamContext", 538, SET, POST),
+    "bad.drop-release": Site("FltReleaseContext", _DROP, 573, SET, POST),
+    "bad.drop-delete": Site("FltDeleteContext", _DROP, 576, SET, POST),
+    "bad.drop-use": Site("ContextUse", _DROP, 577, SET, POST),
+    "bad.early-release": Site("FltReleaseContext", _DROP, 605, SET, POST),
+    "bad.late-delete": Site("FltDeleteContext", _DROP, 606, SET, POST),
+    "bad.worker-reference": Site("FltReferenceContext", "ScanWorker", 41),
+    "bad.unset-release": Site("FltReleaseContext", "ResetStreamContext", 508, SET, POST),
+    "bad.freed-set": Site(
+        "FltSetStreamContext", "ResetStreamContext", 512, SET, POST, operation=KEEP_IF_EXISTS, asks=True
+    ),
+    "bad.early-write-release": Site("FltReleaseContext", "PreWrite", 536, WRITE, PRE),
+    "bad.late-reference": Site("FltReferenceContext", "PreWrite", 538, WRITE, PRE),
+    "bad.late-use": Site("ContextUse", "PreWrite", 539, WRITE, PRE),
+    "bad.late-release": Site("FltReleaseContext", "PreWrite", 544, WRITE, PRE),
+}
+
+
+class Injection:
+    """One fault being injected.
+
+    Args:
+        world: Where.
+        driver: Whose fault it is.
+        thread: The thread that makes it.
+        rule: The rule it breaks.
+        variant: Which way to go wrong it is.
+        alternatives: Other rules that hold for it.
+
+    Attributes:
+        found: The truth about it, once it has been made.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        driver: Driver,
+        thread: Thread,
+        rule: str,
+        variant: str,
+        alternatives: tuple[str, ...],
+    ) -> None:
+        self.world = world
+        self.driver = driver
+        self.calls = driver.calls
+        self.machine = world.machine
+        self.thread = thread
+        self.found: FaultTruth | None = None
+        self._rule = rule
+        self._variant = variant
+        self._alternatives = alternatives
+
+    @property
+    def volume(self) -> Volume:
+        """The volume that keeps its instance as long as the driver is loaded."""
+        return self.world.volumes[0]
+
+    def open(self, volume: Volume, needs: int = STREAM) -> Steps[tuple[FileObject, Instance]]:
+        """Open a new file that no other thread will open, and whose context of type ``needs`` is set."""
+        for _ in range(_TRIES):
+            stream = self.world.make_stream(volume, private=True)
+            file = yield from self.world.open(self.thread, stream, sure=True)
+            assert file is not None
+            instance = self.driver.instances[volume]
+            node = stream if needs & ON_STREAM else file
+            if instance.key | needs in node.slots:
+                return file, instance
+            yield from self.world.close(self.thread, file)
+            yield from self.world.retire(self.thread, stream)
+        raise AssertionError("the driver sets no contexts of that type")
+
+    def blame(self, key: str, context: Context, thread: Thread | None = None) -> None:
+        """Take down that the event just written is the fault."""
+        site = self.calls.shape(key).site
+        who = thread or self.thread
+        self.found = FaultTruth(
+            rule=self._rule,
+            variant=self._variant,
+            alternatives=self._alternatives,
+            context=hex(context.pointer),
+            generation=context.generation,
+            seen=0,
+            context_type=TYPE_NAMES[context.kind],
+            routine=site.routine,
+            function=self.calls.driver + site.function,
+            line=site.line,
+            process=who.pid,
+            thread=who.tid,
+            time=nanoseconds(self.machine.now),
+            sequence=self.world.log.last,
+            reached=True,
+            consequences=tuple(
+                {"context": hex(held.pointer), "generation": held.generation} for held in context.stored
+            ),
+        )
+
+    def leak(self, key: str, context: Context) -> None:
+        """Take down that the reference which the event just written took is never dropped."""
+        self.driver.forget(context)
+        self.blame(key, context)
+
+    def phantom(self, key: str, context: Context, *more: int, thread: Thread | None = None) -> Steps[None]:
+        """Log a call that would break the machine, do not make it, and take it down as the fault.
+
+        Args:
+            key: The call site.
+            context: The context.
+            more: What the site logs after the context.
+            thread: Who calls, if not the thread that the fault began in.
+        """
+        begin = self.machine.now
+        yield self.machine.delay()
+        self.calls.log.write(thread or self.thread, self.calls.shape(key), begin, context.pointer, *more)
+        self.blame(key, context, thread)
+        if self.world.scenario.bugcheck:
+            self.machine.halted = True
+        yield 50 + self.machine.delay()
+
+    def pretend(self, key: str, context: Context, thread: Thread) -> Steps[None]:
+        """Log a release that only gives back what :meth:`phantom` seemed to take."""
+        self.calls.log.write(thread, self.calls.shape(key), 0, context.pointer)
+        yield 50 + self.machine.delay()
+
+    def recycle(self, context: Context) -> None:
+        """Let the address of a freed context be handed out again, which the fault had put off."""
+        context.keep = False
+        self.calls.manager.recycle(context)

@@ -1,0 +1,182 @@
+"""Scripts of releases too many, of uses after the release, and of what only looks like a fault."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tracecheck.fltmgr.status import STATUS_INVALID_PARAMETER
+from tracecheck.simulate.leaks import allocate
+from tracecheck.simulate.machine import LOST, UNHOOKED
+from tracecheck.simulate.objects import FREED
+from tracecheck.simulate.registration import STATUS_FILE_LOCK_CONFLICT
+
+if TYPE_CHECKING:
+    from tracecheck.simulate.injection import Injection
+    from tracecheck.simulate.machine import Steps, Thread
+    from tracecheck.simulate.objects import Context, FileObject, Instance
+
+_A_MILLISECOND = 10_000
+_POLL = 200
+
+
+def release_twice(hand: Injection) -> Steps[None]:
+    """Get, release, release: the object's own reference goes, while the context is attached."""
+    file, instance = yield from hand.open(hand.volume)
+    context = yield from _get(hand, "read.get", instance, file)
+    yield from hand.calls.release(hand.thread, "read.release", context)
+    yield from hand.phantom("bad.read-release", context)
+    yield from hand.world.close(hand.thread, file)
+
+
+def release_for_set(hand: Injection) -> Steps[None]:
+    """Release once for FltAllocateContext and once more for FltSetStreamContext."""
+    file, instance = yield from hand.open(hand.volume)
+    calls, thread = hand.calls, hand.thread
+    context = yield from allocate(hand, "reset.allocate")
+    _, old = yield from calls.set(thread, "reset.set", instance, file, context)
+    if old is not None:
+        yield from calls.release(thread, "reset.release-old", old)
+    yield from calls.release(thread, "reset.release-new", context)
+    yield from hand.phantom("bad.reset-release", context)
+    yield from hand.world.close(thread, file)
+
+
+def release_orphan(hand: Injection) -> Steps[None]:
+    """The error path releases what was never set, and falls through to the ordinary release."""
+    file, instance = yield from hand.open(hand.volume)
+    calls, thread = hand.calls, hand.thread
+    context = yield from allocate(hand, "scan.allocate")
+    context.keep = True
+    site, status = "scan.create", STATUS_FILE_LOCK_CONFLICT
+    yield from calls.create_section(thread, site, instance, file, context, status)
+    yield from calls.release(thread, "scan.release-failed", context)
+    yield from hand.phantom("scan.release", context)
+    hand.recycle(context)
+    yield from hand.world.close(thread, file)
+
+
+def release_deleted(hand: Injection) -> Steps[None]:
+    """Deletes a context, releases it, and releases it once more for the deletion."""
+    yield from _after_free(hand, "bad.drop-release")
+
+
+def delete_deleted(hand: Injection) -> Steps[None]:
+    """Deletes a context, releases it, and deletes it again."""
+    yield from _after_free(hand, "bad.drop-delete")
+
+
+def use_deleted(hand: Injection) -> Steps[None]:
+    """Deletes a context, releases it, and reads it."""
+    yield from _after_free(hand, "bad.drop-use")
+
+
+def reference_freed(hand: Injection) -> Steps[None]:
+    """A work item keeps a pointer without a reference, and takes one when the context is gone."""
+    file, instance = yield from hand.open(hand.volume)
+    context = yield from _get(hand, "work.get", instance, file)
+    context.keep = True
+
+    def item(worker: Thread) -> Steps[None]:
+        while context.state != FREED:
+            yield _POLL
+        yield _A_MILLISECOND
+        yield from hand.phantom("bad.worker-reference", context, thread=worker)
+        # The thread goes on as if it had got one, and gives it back.
+        yield from hand.pretend("worker.release", context, worker)
+        hand.recycle(context)
+
+    hand.machine.post(hand.world.worker(), item)
+    yield from hand.calls.release(hand.thread, "work.release", context)
+    yield from hand.world.close(hand.thread, file)
+    yield from hand.world.retire(hand.thread, file.file)
+
+
+def set_freed(hand: Injection) -> Steps[None]:
+    """Release a new context because it could not be filled, and sets it all the same."""
+    file, instance = yield from hand.open(hand.volume)
+    calls, thread = hand.calls, hand.thread
+    context = yield from allocate(hand, "reset.allocate")
+    context.keep = True
+    yield from calls.release(thread, "bad.unset-release", context)
+    place = (instance.pointer, *file.place)
+    yield from hand.phantom("bad.freed-set", context, 0, *place, STATUS_INVALID_PARAMETER)
+    hand.recycle(context)
+    yield from hand.world.close(thread, file)
+
+
+def delete_released(hand: Injection) -> Steps[None]:
+    """Release first and deletes then: only the object still held the context."""
+    file, instance = yield from hand.open(hand.volume)
+    context = yield from _get(hand, "drop.get", instance, file)
+    context.keep = True
+    yield from hand.calls.release(hand.thread, "bad.early-release", context)
+    # The deletion is real and frees the context, so its event is taken down before it goes on.
+    deletion = hand.calls.delete_context(hand.thread, "bad.late-delete", context)
+    ticks = next(deletion)
+    hand.blame("bad.late-delete", context)
+    yield ticks
+    yield from deletion
+    yield 100
+    hand.recycle(context)
+    yield from hand.world.close(hand.thread, file)
+
+
+def reference_released(hand: Injection) -> Steps[None]:
+    """Release, and then takes a new reference through the old pointer."""
+    file, instance = yield from hand.open(hand.volume)
+    calls, thread = hand.calls, hand.thread
+    context = yield from _get(hand, "write.get", instance, file)
+    yield from calls.release(thread, "bad.early-write-release", context)
+    yield from calls.reference(thread, "bad.late-reference", context)
+    hand.blame("bad.late-reference", context)
+    yield 50
+    yield from calls.release(thread, "bad.late-release", context)
+    yield from hand.world.close(thread, file)
+
+
+def use_released(hand: Injection) -> Steps[None]:
+    """Release, and then reads through the old pointer."""
+    file, instance = yield from hand.open(hand.volume)
+    context = yield from _get(hand, "write.get", instance, file)
+    yield from hand.calls.release(hand.thread, "bad.early-write-release", context)
+    yield from hand.phantom("bad.late-use", context)
+    yield from hand.world.close(hand.thread, file)
+
+
+def unhooked(hand: Injection) -> Steps[None]:
+    """No fault: the end of a life goes unlogged and uncounted, and its address comes back as another."""
+    yield from _disappear(hand, UNHOOKED)
+
+
+def lost(hand: Injection) -> Steps[None]:
+    """No fault: the session loses the events that end a life, and its address comes back as another."""
+    yield from _disappear(hand, LOST)
+
+
+def _disappear(hand: Injection, how: int) -> Steps[None]:
+    calls, thread = hand.calls, hand.thread
+    context = yield from allocate(hand, "scan.allocate")
+    hand.blame("scan.allocate", context)
+    thread.muted = how
+    yield from calls.release(thread, "scan.release-failed", context)
+    thread.muted = 0
+    again = yield from allocate(hand, "scan.allocate")
+    yield from calls.release(thread, "scan.release-failed", again)
+
+
+def _after_free(hand: Injection, key: str) -> Steps[None]:
+    file, instance = yield from hand.open(hand.volume)
+    calls, thread = hand.calls, hand.thread
+    context = yield from _get(hand, "drop.get", instance, file)
+    context.keep = True
+    yield from calls.delete_context(thread, "drop.delete", context)
+    yield from calls.release(thread, "drop.release", context)
+    yield from hand.phantom(key, context)
+    hand.recycle(context)
+    yield from hand.world.close(thread, file)
+
+
+def _get(hand: Injection, key: str, instance: Instance, file: FileObject) -> Steps[Context]:
+    context = yield from hand.calls.get(hand.thread, key, instance, file)
+    assert context is not None
+    return context
