@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tracecheck.etl.writer import LogWriter
+from tracecheck.simulate import tracelogging
+
 PACKAGE = Path(__file__).resolve().parents[1] / "tracecheck"
 
 #: Each room may import what stands before it. ``__init__`` is the library's front door.
@@ -135,3 +138,30 @@ class TestStart:
         code = "import sys, tracecheck; print(sorted(m for m in sys.modules if m.startswith('tracecheck.')))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert done.stdout == "[]\n"
+
+    def test_no_command_needs_pandas(self, tmp_path):
+        """Pandas is no dependency: without it, times in nanoseconds and losses are read all the same."""
+        log = LogWriter()
+        fields = (tracelogging.Field("Context", "hexint64"), tracelogging.Field("Sequence", "uint64"))
+        for number, routine in enumerate(("FltAllocateContext", "FltReferenceContext", "FltReleaseContext")):
+            items = tracelogging.items(routine, fields)
+            payload = tracelogging.encode(fields, [0x1000, 2 * number])
+            log.event(
+                0, number + 1, pid=4, tid=8, provider=tracelogging.PROVIDER, items=items, payload=payload
+            )
+            log.lose_events(0, 1)
+        path = str(tmp_path / "lossy.etl")
+        log.write(path)
+        runs = [["check", path], ["info", path], ["events", path], ["timeline", path, "0x1000"]]
+        code = (
+            "import sys\nfrom importlib.abc import MetaPathFinder\n"
+            "class NoPandas(MetaPathFinder):\n"
+            "    def find_spec(self, name, path, target=None):\n"
+            "        if name == 'pandas': raise ModuleNotFoundError(name)\n"
+            "sys.meta_path.insert(0, NoPandas())\n"
+            "from tracecheck.cli import main\n"
+            f"print([main(arguments) for arguments in {runs!r}])"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert "internal error" not in done.stderr
+        assert done.stdout.splitlines()[-1] == "[3, 0, 0, 0]"

@@ -116,7 +116,7 @@ class TestExitCodes:
         assert main(["--version"]) == 0
         assert capsys.readouterr().out.startswith("tracecheck ")
 
-    @pytest.mark.parametrize("command", COMMANDS)
+    @pytest.mark.parametrize("command", cli.COMMANDS)
     def test_every_command_has_help(self, command, capsys):
         """The help of a command is that command's own."""
         assert main([command, "--help"]) == 0

@@ -6,14 +6,11 @@ and ``tracecheck.rules`` give must be what these loops give.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
-
-    from tracecheck.operations.coverage import Coverage
 
     Loss = tuple[int | None, int | None]
     Slot = tuple[int, int | None, int | None]
@@ -33,19 +30,10 @@ DELETES = {f"FltDelete{name}Context": bit for name, bit in TYPES.items() if name
 GETS_OF_MANY = ("FltGetContexts", "FltGetContextsEx")
 RELEASES = ("FltReleaseContext", "FltReleaseContexts", "FltReleaseContextsEx")
 SECTIONS = {"FltCreateSectionForDataScan": "create", "FltCloseSectionForDataScan": "close"}
-UNLOADS = ("FilterUnload", "FltUnregisterFilter")
 
 NOT_FOUND = 0xC0000225
 ALREADY_DEFINED = 0xC01C0002
 KEEP = 1
-
-RULES = {
-    "release attached": "R01",
-    "release freed": "R02",
-    "reference freed": "R03",
-    "use freed": "R04",
-    "use unowned": "R05",
-}
 
 
 @dataclass(frozen=True)
@@ -68,6 +56,7 @@ class Op:
     status: int | None = None
     phase: int | None = None
     function: str | None = None
+    sequence: int | None = None
     record: int = 0
     order: int = 0
 
@@ -182,16 +171,6 @@ class Life:
         return next((row.op.filter for row in self.rows if row.op.filter), 0)
 
 
-class Finding(NamedTuple):
-    """One line of the verdict; ``operation`` is the row number of the first operation at fault."""
-
-    rule: str
-    pointer: int | None
-    generation: int | None
-    confidence: str
-    operation: int | None
-
-
 def replay(ops: Sequence[Op], losses: Sequence[Loss], tolerance: int = 1_000_000) -> list[Life]:
     """Split the operations into lives and replay each.
 
@@ -219,7 +198,7 @@ class Splitter:
         self.losses = losses
         self.lives: list[Life] = []
         self.current: dict[int, Life] = {}
-        self.slots: dict[Slot, Life] = {}
+        self.slots: dict[Slot | None, Life] = {}
 
     def split(self, ops: Iterable[Op]) -> list[Life]:
         """Give every row to its life."""
@@ -378,7 +357,9 @@ def plain_kind(op: Op) -> str | None:
         return "release"
     if op.routine == "ContextCleanup":
         return "cleanup end" if op.phase == 2 else "cleanup"
-    return {"FltReferenceContext": "reference", "FltDeleteContext": "delete", "ContextUse": "use"}.get(op.routine)
+    return {"FltReferenceContext": "reference", "FltDeleteContext": "delete", "ContextUse": "use"}.get(
+        op.routine
+    )
 
 
 def overlaps(loss: Loss, start: int, end: int) -> bool:
@@ -459,12 +440,12 @@ def moments(rows: Sequence[Row], ops: Sequence[Op], tolerance: int) -> list[int]
 
 
 def _earliest(op: Op, ops: Sequence[Op], tolerance: int) -> int:
-    before = [other.time for other in ops[: op.order] if _other_call_of_thread(op, other)]
+    before = [other.time for other in ops[: op.order] if other_call_of_thread(op, other)]
     return min(op.time, max([op.time - tolerance if op.begin is None else op.begin, *before]))
 
 
 def _latest(op: Op, ops: Sequence[Op], tolerance: int) -> int:
-    after = next((other for other in ops[op.order + 1 :] if _other_call_of_thread(op, other)), None)
+    after = next((other for other in ops[op.order + 1 :] if other_call_of_thread(op, other)), None)
     if after is None:
         return op.time + tolerance
     return min(op.time + tolerance, after.time if after.begin is None else after.begin)
@@ -473,12 +454,13 @@ def _latest(op: Op, ops: Sequence[Op], tolerance: int) -> int:
 def _not_beyond(rows: Sequence[Row], place: int, when: Sequence[int]) -> list[int]:
     """The moments that a release cannot pass: its thread's later acquires, and the cleanup of the life."""
     later = range(place + 1, len(rows))
-    own = [when[other] for other in later if _other_call_of_thread(rows[place].op, rows[other].op)]
+    own = [when[other] for other in later if other_call_of_thread(rows[place].op, rows[other].op)]
     cleanup = next((other for other, row in enumerate(rows) if row.kind == "cleanup"), -1)
     return [*own, rows[cleanup].op.time] if cleanup > place else own
 
 
-def _other_call_of_thread(op: Op, other: Op) -> bool:
+def other_call_of_thread(op: Op, other: Op) -> bool:
+    """Tell whether another row is of the same thread, but not of the same call."""
     return op.tid == other.tid and op.record != other.record
 
 
@@ -500,193 +482,6 @@ def _object_gone(life: Life) -> int | None:
         if sign.order > since and before and before[-1]:
             return sign.time
     return None
-
-
-def unanswered(life: Life) -> list[Op]:
-    """The acquires of a life that no release answers, in replay order."""
-    opened: list[Op | None] = [None] * life.birth_owned
-    for step in life.steps:
-        op = step.row.op
-        if step.delta_owned > 0:
-            opened.append(op)
-        elif step.delta_owned < 0:
-            own = [other for other in opened if other and other.tid == op.tid]
-            best = [other for other in own if other.function == op.function] or own
-            opened.remove(best[-1] if best else opened[0])
-    return [op for op in opened if op]
-
-
-def owned(life: Life) -> list[int]:
-    """For how long the life was owned without a break and then let go, each time that it was."""
-    stretches, since = [], None
-    for step in life.steps:
-        if step.owned and step.owned == step.delta_owned:
-            since = step.row.op.time
-        if not step.owned and step.delta_owned and since is not None:
-            stretches.append(step.row.op.time - since)
-            since = None
-    return stretches
-
-
-def judge(
-    ops: Sequence[Op], lives: Sequence[Life], losses: Sequence[Loss], coverage: Coverage
-) -> list[Finding]:
-    """Judge the lives of a capture.
-
-    Args:
-        ops: Operations in time order.
-        lives: What :func:`replay` made of them.
-        losses: Stretches (start, end) of missing events, None where open.
-        coverage: What the capture logs completely.
-
-    Returns:
-        The findings, in no particular order.
-    """
-    return Judge(ops, lives, losses, coverage).findings()
-
-
-class Judge:
-    """The rules, over all lives of a capture."""
-
-    def __init__(
-        self, ops: Sequence[Op], lives: Sequence[Life], losses: Sequence[Loss], coverage: Coverage
-    ) -> None:
-        self.ops = ops
-        self.lives = lives
-        self.losses = losses
-        self.coverage = coverage
-        self.finish = ops[-1].time if ops else 0
-        self.unloads = [op for op in ops if op.routine in UNLOADS]
-
-    def findings(self) -> list[Finding]:
-        """Everything that the rules say."""
-        found = [Finding("M04", None, None, "definite", None) for _ in self.losses]
-        found += [
-            Finding("M04", None, None, "definite", later.order)
-            for earlier, later in zip(self.ops, self.ops[1:], strict=False)
-            if later.time < earlier.time
-        ]
-        unjudged = self._faulty_types()
-        for life in self.lives:
-            found += self._notes(life)
-            found += [] if life.context_type in unjudged else self._faults(life)
-            found += self._leaks(life)
-        return found
-
-    def _notes(self, life: Life) -> list[Finding]:
-        found = []
-        if not life.known:
-            found.append(Finding("M01", life.pointer, life.generation, "definite", life.steps[0].row.op.order))
-        contradiction = next((s for s in life.logged if s.row.kind == "cleanup" and s.owned and not s.freed), None)
-        if contradiction:
-            operation = contradiction.row.op.order
-            found.append(Finding("M04", life.pointer, life.generation, "definite", operation))
-        if life.end == "reused" and life.owned and life.allocated_again:
-            operation = life.allocated_again.order
-            found.append(Finding("M04", life.pointer, life.generation, "definite", operation))
-        return found
-
-    def _faults(self, life: Life) -> list[Finding]:
-        """The faults that are left in the best order, or that only a reference never released hides."""
-        steps = life.steps
-        if not life.ordered and life.end == "held":
-            steps = life.logged
-        found: dict[str, Finding] = {}
-        for step in steps:
-            if step.fault and RULES[step.fault] not in found:
-                op = step.row.op
-                confidence = self._confidence(life, op.time, acquires(life.context_type), not life.ordered)
-                rule = RULES[step.fault]
-                found[rule] = Finding(rule, life.pointer, life.generation, confidence, op.order)
-        return list(found.values())
-
-    def _leaks(self, life: Life) -> list[Finding]:
-        """The leak rules of one life."""
-        if life.end != "held" or not life.known or not self._releases_are_logged():
-            return []
-        opened = unanswered(life)
-        found = []
-        unloaded = self._unloaded(life)
-        cut_off = all(self._in_flight(op, life.context_type) for op in opened)
-        if unloaded is not None:
-            waits = unloaded == self.finish and all(self._did_nothing_later(op) for op in opened)
-            found.append(("L01", unloaded, waits))
-        if life.object_gone is not None and max(row.op.time for row in life.rows) <= life.object_gone:
-            until = self.finish if unloaded is None else unloaded
-            found.append(("L02", until, unloaded is None and cut_off))
-        if not found and not cut_off:
-            found.append(("L03", self.finish, True))
-        gets = [op for op in opened if op.routine in GETS or op.routine in GETS_OF_MANY]
-        if found and gets:
-            found.append(("L09", found[0][1], found[0][2]))
-        return [
-            Finding(
-                rule,
-                life.pointer,
-                life.generation,
-                self._confidence(life, until, frozenset(RELEASES), doubtful),
-                (gets if rule == "L09" else opened)[0].order,
-            )
-            for rule, until, doubtful in found
-        ]
-
-    def _unloaded(self, life: Life) -> int | None:
-        """When the life's filter was unloaded, or the end where its unload hangs."""
-        last = max(row.op.order for row in life.rows)
-        own = [op for op in self.unloads if not op.filter or not life.filter or op.filter == life.filter]
-        for op in own:
-            if op.phase == 2 and op.order > last:
-                return op.time
-        for op in own:
-            if op.routine == "FltUnregisterFilter" and op.phase == 1 and op.order > life.rows[0].op.order:
-                returned = [x for x in own if x.routine == op.routine and x.phase == 2 and x.order > op.order]
-                if not returned:
-                    return self.finish
-        return None
-
-    def _did_nothing_later(self, acquire: Op) -> bool:
-        return not any(_other_call_of_thread(acquire, op) for op in self.ops[acquire.order + 1 :])
-
-    def _in_flight(self, acquire: Op, context_type: int) -> bool:
-        longest = max((held for life in self.lives if life.context_type == context_type for held in owned(life)), default=0)
-        return self._did_nothing_later(acquire) or self.finish - acquire.time <= longest
-
-    def _releases_are_logged(self) -> bool:
-        if self.coverage.declared:
-            return not self.coverage.lacks(frozenset(RELEASES))
-        return any(op.routine in RELEASES for op in self.ops)
-
-    def _faulty_types(self) -> set[int]:
-        """The types of which so many lives are at fault that an acquire must be missing."""
-        known = [life for life in self.lives if life.known]
-        judged = Counter(life.context_type for life in known)
-        at_fault = Counter(life.context_type for life in known if self._faults(life))
-        return {
-            kind for kind in at_fault if 2 * at_fault[kind] > judged[kind] and self.coverage.lacks(acquires(kind))
-        }
-
-    def _confidence(self, life: Life, until: int, needed: frozenset[str], doubtful: bool) -> str:
-        first = life.rows[0].op.time
-        if (
-            doubtful
-            or life.assumed
-            or life.uncertain
-            or self.coverage.lacks(needed)
-            or any(overlaps(loss, first, until) for loss in self.losses)
-        ):
-            return "possible"
-        return "definite" if self.coverage.declared else "probable"
-
-
-def acquires(context_type: int) -> frozenset[str]:
-    """The routines that can take a reference to a context of a type (of any type where it is 0)."""
-    names = [name for name, bit in TYPES.items() if bit == context_type or not context_type]
-    routines = {"FltAllocateContext", "FltReferenceContext", "FltGetContextsEx"}
-    for name in names:
-        routines |= {f"FltGet{name}Context"}
-        if name != "Section":
-            routines |= {f"FltSet{name}Context", f"FltDelete{name}Context", "FltGetContexts"}
-    return frozenset(routines)
 
 
 def arrange(ops: Iterable[Op]) -> list[Op]:

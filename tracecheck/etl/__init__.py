@@ -7,6 +7,18 @@ from tracecheck.etl.clock import Clock
 from tracecheck.etl.header import LogHeader
 from tracecheck.etl.layout import KIND_NAMES, Ext, Kind
 from tracecheck.etl.reader import Chunk, Log, open_log
-from tracecheck.etl.tables import LOSSES, RECORDS
+from tracecheck.etl.tables import LOSSES, RECORDS, plain_rows
 
-__all__ = ["KIND_NAMES", "LOSSES", "RECORDS", "Chunk", "Clock", "Ext", "Kind", "Log", "LogHeader", "open_log"]
+__all__ = [
+    "KIND_NAMES",
+    "LOSSES",
+    "RECORDS",
+    "Chunk",
+    "Clock",
+    "Ext",
+    "Kind",
+    "Log",
+    "LogHeader",
+    "open_log",
+    "plain_rows",
+]

@@ -189,7 +189,8 @@ def _singles(block: NDArray[np.uint8], have: int, at: int, parts: list[NDArray[n
 
 def _headers(block: NDArray[np.uint8], offsets: NDArray[np.int64]) -> NDArray[np.void]:
     """Gather the buffer headers at some offsets of a block."""
-    return block[offsets[:, None] + np.arange(BUFFER_HEADER_SIZE)].view(BUFFER)[:, 0]
+    headers: NDArray[np.void] = block[offsets[:, None] + np.arange(BUFFER_HEADER_SIZE)].view(BUFFER)[:, 0]
+    return headers
 
 
 def _next_buffer(block: NDArray[np.uint8], have: int, position: int, nominal: int) -> int:

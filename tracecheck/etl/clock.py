@@ -69,7 +69,8 @@ class Clock:
     def ticks(self, nanoseconds: NDArray[np.int64]) -> NDArray[np.int64]:
         """Convert nanoseconds since 1970, UTC, to raw ticks; the inverse, to the nearest tick below."""
         seconds, rest = np.divmod(nanoseconds - self.start, _NS)
-        return self.origin + seconds * self.frequency + rest * self.frequency // _NS
+        ticks: NDArray[np.int64] = self.origin + seconds * self.frequency + rest * self.frequency // _NS
+        return ticks
 
 
 def _clamp(value: int, limit: int) -> int:

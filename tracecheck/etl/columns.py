@@ -22,6 +22,8 @@ from tracecheck.etl.layout import (
 NO_ID = 0xFFFFFFFF
 
 Ints = NDArray[np.int64]
+#: Which rows of the columns are meant: all of them, or some.
+Rows = slice | Ints
 #: Columns by name: those of :data:`tracecheck.etl.tables.RECORDS` that a header holds, and
 #: ``known_tick`` (false for records that carry no time of their own), ``message_sequence`` (that of a WPP
 #: message that has one, else 0) and ``bad`` (the header contradicts the record's size).
@@ -118,12 +120,12 @@ def gather(data: NDArray[np.uint8], position: Ints, kind: NDArray[np.uint8]) -> 
     columns["known_tick"][:] = True
     counts = np.bincount(kind, minlength=256)
     for one in np.flatnonzero(counts).tolist():
-        to: Any = slice(None) if counts[one] == len(kind) else np.flatnonzero(kind == one)
+        to: Rows = slice(None) if counts[one] == len(kind) else np.flatnonzero(kind == one)
         _read(columns, Kind(one), data, position[to], to)
     return columns
 
 
-def _read(columns: Columns, kind: Kind, data: NDArray[np.uint8], at: Ints, to: Any) -> None:
+def _read(columns: Columns, kind: Kind, data: NDArray[np.uint8], at: Ints, to: Rows) -> None:
     """Read the headers of the records of one kind into some rows of the columns."""
     header = _HEADERS[kind]
     # A header laid over every eighth byte: indexing a field of it reads that field of all records.
@@ -131,7 +133,7 @@ def _read(columns: Columns, kind: Kind, data: NDArray[np.uint8], at: Ints, to: A
         ((len(data) - header.itemsize) // 8 + 1,),
         header,
         data,
-        strides=(8,),  # type: ignore[arg-type]
+        strides=(8,),
     )
     words = at >> 3
     for name in header.names or ():
@@ -151,10 +153,10 @@ def _read(columns: Columns, kind: Kind, data: NDArray[np.uint8], at: Ints, to: A
     columns["payload_size"][to] = np.maximum(end - start, 0)
 
 
-def _skip_extended(columns: Columns, data: NDArray[np.uint8], to: Any, start: Ints, end: Ints) -> None:
+def _skip_extended(columns: Columns, data: NDArray[np.uint8], to: Rows, start: Ints, end: Ints) -> None:
     """Move the start of the user data of events behind their extended items."""
     flagged = columns["flags"][to] & EVENT_EXTENDED_INFO != 0
-    rows: Any = slice(None) if flagged.all() else np.flatnonzero(flagged)
+    rows: Rows = slice(None) if flagged.all() else np.flatnonzero(flagged)
     if not flagged.any():
         return
     extended = np.zeros(len(start), np.uint32)
@@ -165,7 +167,7 @@ def _skip_extended(columns: Columns, data: NDArray[np.uint8], to: Any, start: In
     columns["bad"][to] |= bad
 
 
-def _message(columns: Columns, data: NDArray[np.uint8], to: Any, at: Ints, end: Ints, start: Ints) -> None:
+def _message(columns: Columns, data: NDArray[np.uint8], to: Rows, at: Ints, end: Ints, start: Ints) -> None:
     """Read the optional fields of WPP messages: they are there or not by each one's option flags."""
     columns["tid"][to] = columns["pid"][to] = NO_ID
     columns["known_tick"][to] = False

@@ -17,9 +17,7 @@ from tracecheck.etl.layout import (
     BUFFER_EVENTS_LOST,
     BUFFER_LOST,
     BUFFER_TYPE_HEADER,
-    MESSAGE_SEQUENCE,
     MODE_CIRCULAR,
-    Kind,
 )
 from tracecheck.etl.tables import LOSSES
 
@@ -70,7 +68,8 @@ class LossTally:
 
         Args:
             buffers: The buffers.
-            first, last: Which of them are the session's (last excluded).
+            first: The first of them that is the session's.
+            last: The first after those.
             which: The buffer of each record.
             tick: The tick of each record.
             columns: The header columns of all records of the buffers.
@@ -111,7 +110,7 @@ class LossTally:
         """
         columns = self._merged()
         rows = self._flagged(columns)
-        rows += self._header_counts(columns, rows)
+        rows += self._header_counts(rows)
         rows += self._sequence_gaps(columns)
         rows += self._message_gaps()
         rows += self._unreadable(damage)
@@ -135,7 +134,7 @@ class LossTally:
             rows.append(_Row(int(b["cpu"][i]), start, end, None, unit, "buffer flag", text))
         return rows
 
-    def _header_counts(self, b: dict[str, NDArray[Any]], flagged: list[_Row]) -> list[_Row]:
+    def _header_counts(self, flagged: list[_Row]) -> list[_Row]:
         """Read the log header's counts; flagged buffers, where there are any, tell where they lie."""
         rows = []
         for unit, count in (("events", self.header.events_lost), ("buffers", self.header.buffers_lost)):
@@ -157,8 +156,7 @@ class LossTally:
             s = {name: column[mine] for name, column in b.items()}
             order = np.argsort(s["sequence"], kind="stable")
             s = {name: column[order] for name, column in s.items()}
-            for i in np.flatnonzero(np.diff(s["sequence"]) > 1).tolist():
-                rows.append(self._gap(s, i))
+            rows += [self._gap(s, i) for i in np.flatnonzero(np.diff(s["sequence"]) > 1).tolist()]
         return rows
 
     def _gap(self, s: dict[str, NDArray[Any]], i: int) -> _Row:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +28,10 @@ from tracecheck.etl.walk import Walk, walk
 #: How many bytes of unpacked buffers a chunk has, about. Payload places are 32-bit numbers.
 CHUNK = 16 << 20
 _HEADER_PEEK = 1 << 16
+# How many chunks are worked on at once.
+_AHEAD = 2
+_T = TypeVar("_T")
+_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -132,13 +138,12 @@ class Log:
         self.buffers = self.compressed_buffers = 0
         self._tally = LossTally(self.header, self._clock)
         clock = self._clock
-        for buffers in read_buffers(self._file, self.size, CHUNK, self._damage):
+        every = read_buffers(self._file, self.size, CHUNK, self._damage)
+        for buffers, walked, columns in _ahead(_records, every):
             self.buffers += len(buffers.start)
             self.compressed_buffers += int(np.count_nonzero(buffers.header["flags"] & BUFFER_COMPRESSED))
-            walked = walk(buffers.data, buffers.start, buffers.end)
             self._note_bad(buffers, walked)
             done = min(self.size, int(buffers.position[-1]) + int(buffers.header["size"][-1]))
-            columns = gather(buffers.data, walked.position, walked.kind)
             for part in _sessions(buffers, walked, columns, clock):
                 clock = part.clock
                 yield self._chunk(buffers, walked, columns, part, done)
@@ -197,6 +202,24 @@ def open_log(path: str | Path) -> Log:
         InputError: The file cannot be opened, or is no .etl file.
     """
     return Log(path)
+
+
+def _records(buffers: Buffers) -> tuple[Buffers, Walk, Columns]:
+    """Find the records of some buffers and read their headers."""
+    walked = walk(buffers.data, buffers.start, buffers.end)
+    return buffers, walked, gather(buffers.data, walked.position, walked.kind)
+
+
+def _ahead(work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
+    """Do work on items in their order, some of them ahead: array work lets other threads run beside it."""
+    with ThreadPoolExecutor(_AHEAD) as pool:
+        waiting: deque[Future[_R]] = deque()
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 @dataclass(frozen=True)
@@ -269,7 +292,7 @@ def _open(path: str) -> BinaryIO:
     try:
         if Path(path).is_dir():
             raise InputError(f"{path}: is a directory; give an .etl file")
-        return Path(path).open("rb", buffering=0)  # type: ignore[return-value]
+        return Path(path).open("rb", buffering=0)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
     except OSError as error:

@@ -1,5 +1,9 @@
 """The Arrow schemas of what the container gives: records and losses."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import pyarrow as pa
 
 #: A row is one ETW record, in the order in which the file holds it.
@@ -58,3 +62,19 @@ LOSSES = pa.schema(
         pa.field("detail", pa.string(), nullable=False),
     ]
 )
+
+
+def plain_rows(table: pa.Table) -> list[dict[str, Any]]:
+    """Give a table's rows as dicts of plain values, times as nanoseconds since 1970.
+
+    Arrow's own way to Python makes a pandas object of a time that has nanoseconds, and fails without pandas.
+
+    Args:
+        table: Any table.
+    """
+    fields = [
+        pa.field(f.name, pa.int64() if pa.types.is_timestamp(f.type) else f.type, f.nullable)
+        for f in table.schema
+    ]
+    rows: list[dict[str, Any]] = table.cast(pa.schema(fields)).to_pylist()
+    return rows

@@ -115,7 +115,8 @@ def walk(data: NDArray[np.uint8], start: Places, end: Places) -> Walk:
 def _is_end(words: NDArray[np.uint64], place: Places) -> NDArray[np.bool_]:
     """Tell where a chain ended as it should: at the end marker, or at nothing but zeros."""
     marker = words.take(place, mode="clip") & 0xFFFFFFFF
-    return (marker == END_OF_BUFFER) | (marker == 0)
+    ended: NDArray[np.bool_] = (marker == END_OF_BUFFER) | (marker == 0)
+    return ended
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,7 @@ def _guess(words: NDArray[np.uint64], near: Places, last: Places) -> tuple[Place
     """Find, behind each place, the first that looks like a record with two more after it."""
     after, fits = _step(words, near[:, None] + np.arange(_WINDOW), last[:, None])
     column = fits.argmax(1) if len(near) else near
-    good = fits.any(1)
+    good: NDArray[np.bool_] = np.any(fits, axis=1, keepdims=True)[:, 0]
     place = np.take_along_axis(after, column[:, None], 1)[:, 0]
     for _ in range(2):
         place, fits = _step(words, place, last)
@@ -161,7 +162,8 @@ def _step(words: NDArray[np.uint64], place: Places, last: Places) -> tuple[Place
     shape = _SHAPES.take((word >> 16 & 0xFFFF).view(np.int64))
     size = (word >> (shape >> 32).view(np.uint64) & 0xFFFF).view(np.int64)
     after = place + (size + 7 >> 3)
-    return after, (size >= shape & 0xFFFFFFFF) & (after <= last)
+    good: NDArray[np.bool_] = np.asarray((size >= shape & 0xFFFFFFFF) & (after <= last), np.bool_)
+    return after, good
 
 
 def _lock_step(

@@ -63,7 +63,7 @@ class Routine:
 
 
 #: What each type of context is attached to.
-ATTACHED_TO = {
+ATTACHED_TO: dict[ContextType, str] = {
     ContextType.VOLUME: "volume",
     ContextType.INSTANCE: "instance",
     ContextType.FILE: "stream",
@@ -74,7 +74,7 @@ ATTACHED_TO = {
 }
 
 #: How a type is spelt in the names of routines, and the member of FLT_RELATED_CONTEXTS that holds it.
-TYPE_NAMES = {
+TYPE_NAMES: dict[ContextType, str] = {
     ContextType.VOLUME: "Volume",
     ContextType.INSTANCE: "Instance",
     ContextType.FILE: "File",
@@ -89,7 +89,9 @@ def _by_type(prefix: str, effect: Effect, types: dict[ContextType, str]) -> list
     return [Routine(f"{prefix}{name}Context", effect, int(t), ATTACHED_TO[t]) for t, name in types.items()]
 
 
-_SETTABLE = {t: name for t, name in TYPE_NAMES.items() if t is not ContextType.SECTION}
+_SETTABLE: dict[ContextType, str] = {
+    t: name for t, name in TYPE_NAMES.items() if t is not ContextType.SECTION
+}
 
 _ALL = [
     Routine("CaptureStart", Effect.CAPTURE_START),

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.operations.batch import OPTIONAL, Batch, Names
 from tracecheck.operations.table import OPERATIONS
+from tracecheck.payload.arrow import from_numpy, strings
 
 
 def assemble(batches: list[Batch], names: Names) -> pa.Table:
@@ -25,25 +24,26 @@ def assemble(batches: list[Batch], names: Names) -> pa.Table:
     """
     whole = Batch.concat(batches) if batches else Batch(0)
     order = time_order(whole)
-    texts = _text_array(names.texts)
+    texts = strings(names.texts)
     columns: dict[str, pa.Array] = {}
     for field in OPERATIONS:
         if field.name == "order":
-            columns["order"] = _array(np.arange(whole.size, dtype=np.uint32), field.type)
+            columns["order"] = from_numpy(np.arange(whole.size, dtype=np.uint32), field.type)
         elif field.name.startswith("has_"):
-            columns[field.name] = _array(whole[field.name][order], field.type)
+            columns[field.name] = from_numpy(whole[field.name][order], field.type)
         elif field.name in ("routine", "function", "site"):
             codes = whole[field.name][order]
-            valid = None if field.name == "routine" else codes >= 0
-            indices = _array(np.where(codes < 0, 0, codes).astype(np.int32), pa.int32(), valid)
+            valid = None if (codes >= 0).all() else codes >= 0
+            indices = from_numpy(np.where(codes < 0, 0, codes).astype(np.int32), pa.int32(), valid)
             columns[field.name] = pa.DictionaryArray.from_arrays(indices, texts)
         else:
             optional = field.name in OPTIONAL and field.nullable
             valid = whole[f"has_{field.name}"][order] if optional else None
-            columns[field.name] = _array(whole[field.name][order], field.type, valid)
+            valid = None if valid is None or valid.all() else valid
+            columns[field.name] = from_numpy(whole[field.name][order], field.type, valid)
     table = pa.Table.from_arrays([columns[f.name] for f in OPERATIONS], schema=OPERATIONS)
     for name in sorted(whole.extra):
-        indices = _array(order, pa.int64())
+        indices = from_numpy(order, pa.int64())
         column = f"{name}_2" if name in table.schema.names else name
         table = table.append_column(column, whole.extra[name].take(indices))
     return table
@@ -63,18 +63,3 @@ def time_order(batch: Batch) -> NDArray[np.int64]:
         keys = (batch["buffer_offset"], batch["buffer_sequence"], batch["sequence"], time)
         order[rows] = some[np.lexsort([key[some] for key in keys])]
     return order
-
-
-def _array(values: NDArray[Any], kind: pa.DataType, valid: NDArray[np.bool_] | None = None) -> pa.Array:
-    """Wrap a numpy array as Arrow; booleans are packed into bits."""
-    size = len(values)
-    if valid is not None and valid.all():
-        valid = None
-    mask = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    if pa.types.is_boolean(kind):
-        values = np.packbits(values, bitorder="little")
-    return pa.Array.from_buffers(kind, size, [mask, pa.py_buffer(np.ascontiguousarray(values))])
-
-
-def _text_array(texts: list[str]) -> pa.Array:
-    return pa.array(texts, pa.string())

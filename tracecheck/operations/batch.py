@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tracecheck.payload.arrow import nulls
+
 #: Columns that a batch holds, and their types. ``has_`` columns tell which values were logged;
 #: ``buffer_sequence`` and ``buffer_offset`` break ties of time and are dropped after the sort.
 DTYPES: dict[str, str] = {
@@ -129,7 +131,7 @@ def _concat_extra(parts: list[Batch], name: str) -> pa.Array:
     arrays = []
     for part, column in zip(parts, columns, strict=True):
         if column is None:
-            arrays.append(pa.Array.from_buffers(pa.null(), part.size, [None]).cast(kind))
+            arrays.append(nulls(part.size, kind))
         elif column.type == kind:
             arrays.append(column)
         else:
@@ -219,7 +221,8 @@ def _integers(column: pa.Array | None, size: int) -> NDArray[np.int64]:
     if column is None or not pa.types.is_integer(column.type):
         return np.zeros(size, np.int64)
     values = column.fill_null(0) if column.null_count else column
-    return values.to_numpy(zero_copy_only=False).astype(np.uint64).view(np.int64)
+    numbers: NDArray[np.int64] = values.to_numpy(zero_copy_only=False).astype(np.uint64).view(np.int64)
+    return numbers
 
 
 def _site_text(

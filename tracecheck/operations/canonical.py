@@ -140,7 +140,7 @@ def numbers(column: pa.Array, dtype: str) -> tuple[NDArray[Any], NDArray[np.bool
 
 
 def _numeric(kind: pa.DataType) -> bool:
-    return pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+    return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
 def _batch(

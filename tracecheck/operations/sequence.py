@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tracecheck.etl import LOSSES
+from tracecheck.etl import LOSSES, plain_rows
 
 _MOST_ROWS = 1000
 
@@ -43,7 +43,7 @@ def refine_losses(operations: pa.Table, losses: pa.Table) -> pa.Table:
     rows = _gaps(number, when)
     if sequence.null_count:
         return pa.concat_tables([losses, pa.Table.from_pylist(rows, schema=LOSSES)])
-    kept = [row for loss in losses.to_pylist() for row in _outside(loss, int(time[0]), int(time[-1]))]
+    kept = [row for loss in plain_rows(losses) for row in _outside(loss, int(time[0]), int(time[-1]))]
     return pa.Table.from_pylist(kept + rows, schema=LOSSES)
 
 
@@ -52,20 +52,25 @@ def _gaps(number: NDArray[np.uint64], when: NDArray[np.int64]) -> list[dict[str,
     at = np.flatnonzero(np.diff(number) > 1)
     if len(at) > _MOST_ROWS:
         missing = int((np.diff(number)[at] - np.uint64(1)).sum())
-        return [_loss(when[at[0]], when[at[-1] + 1], missing, f"{len(at)} gaps in the writer's sequence")]
+        return [
+            _loss(
+                int(when[at[0]]), int(when[at[-1] + 1]), missing, f"{len(at)} gaps in the writer's sequence"
+            )
+        ]
     rows = []
     for i in at.tolist():
         low, high = int(number[i]) + 1, int(number[i + 1]) - 1
         text = f"no event has the sequence {low}" + (f" to {high}" if high > low else "")
-        rows.append(_loss(min(when[i], when[i + 1]), max(when[i], when[i + 1]), high - low + 1, text))
+        start, end = sorted((int(when[i]), int(when[i + 1])))
+        rows.append(_loss(start, end, high - low + 1, text))
     return rows
 
 
-def _loss(start: Any, end: Any, count: int, detail: str) -> dict[str, Any]:
+def _loss(start: int, end: int, count: int, detail: str) -> dict[str, Any]:
     return {
         "cpu": None,
-        "start": int(start),
-        "end": int(end),
+        "start": start,
+        "end": end,
         "count": count,
         "unit": "events",
         "sign": "event sequence",
@@ -75,7 +80,7 @@ def _loss(start: Any, end: Any, count: int, detail: str) -> dict[str, Any]:
 
 def _outside(loss: dict[str, Any], first: int, last: int) -> list[dict[str, Any]]:
     """Cut a stretch down to what lies before the first and behind the last numbered event."""
-    start, end = (_nanoseconds(loss[name]) for name in ("start", "end"))
+    start, end = loss["start"], loss["end"]
     note = f"{loss['detail']}; the writer's sequence shows what of its own events is missing in between"
     parts = []
     if start is None or start < first:
@@ -87,7 +92,3 @@ def _outside(loss: dict[str, Any], first: int, last: int) -> list[dict[str, Any]
             {**loss, "start": last if start is None else max(start, last), "end": end, "detail": note}
         )
     return parts
-
-
-def _nanoseconds(value: Any) -> int | None:
-    return None if value is None else int(getattr(value, "value", value))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from tracecheck.payload._columns import BAD_COUNT, SHORT, TOO_MANY, Column, Scalar, read_counts
+from tracecheck.payload._columns import BAD_COUNT, SHORT, TOO_MANY, Column, read_counts
 from tracecheck.payload._nested import make_lists
 from tracecheck.payload._slices import join_slices
 from tracecheck.payload.arrow import list_offsets, nulls
@@ -16,15 +16,17 @@ from tracecheck.payload.arrow import list_offsets, nulls
 if TYPE_CHECKING:
     from tracecheck.payload._slices import Bytes, Ints
 
-# With fewer arrays than this still going on, a step over each in Python is quicker than numpy calls.
+# With fewer arrays than this still going on, a step over each in Python is quicker than numpy calls; but for
+# so few elements a copy of what is left of the payload, which that needs, is not.
 _FEW_ROWS = 256
+_FEW_ELEMENTS = 16
 
 
 @dataclass
 class Budget:
     """How many more elements of arrays may be read, other than plain numbers.
 
-    An element can be one byte, and finding it costs a hundred times what a byte of a number does.
+    An element can be one byte, and finding it costs a hundred times what reading a byte of a number does.
 
     Attributes:
         left: Elements.
@@ -34,18 +36,18 @@ class Budget:
     left: int
     enforced: bool = True
 
-    def take(self, count: int) -> bool:
-        """Say whether an array of ``count`` elements may be read, and if so deduct it."""
-        if self.enforced and count > self.left:
+    def take(self, cost: int) -> bool:
+        """Say whether an array of this cost may be read, and if so deduct it."""
+        if self.enforced and cost > self.left:
             return False
-        self.left -= count if self.enforced else 0
+        self.left -= cost if self.enforced else 0
         return True
 
-    def allow(self, count: Ints) -> Ints:
+    def allow(self, count: Ints, weight: int) -> Ints:
         """Do the same for many arrays: the counts, TOO_MANY from the array on that exceeds what is left."""
         if not self.enforced:
             return count
-        total = np.cumsum(np.maximum(count, 0))
+        total = np.cumsum(np.maximum(count, 0)) * weight
         over = (total > self.left) & (count > 0)
         self.left -= int(total[~over].max(initial=0))
         return np.where(over, TOO_MANY, count)
@@ -58,13 +60,17 @@ class Array(Column):
         label: The field's path.
         element: The reader of one element, which takes at least one byte.
         count: The number of elements; None where a u16 before the first says it.
-        budget: What may be read of elements that are no plain numbers.
+        budget: What may be read; None where that is bounded by the bytes alone.
+        weight: What an element costs: each array around this one goes through its elements once more.
     """
 
-    def __init__(self, label: str, element: Column, count: int | None, budget: Budget) -> None:
+    def __init__(
+        self, label: str, element: Column, count: int | None, budget: Budget | None, weight: int
+    ) -> None:
         self.element = element
         self.count = count
-        self.budget = Budget(0, enforced=False) if isinstance(element, Scalar) else budget
+        self.budget = budget or Budget(0, enforced=False)
+        self.weight = weight
         least = 2 if count is None else count * element.least
         # A count that the payload states is a lie; one that the schema states finds the payload cut short.
         self.excess = BAD_COUNT if count is None else SHORT
@@ -73,7 +79,7 @@ class Array(Column):
     def measure(self, data: Bytes, pos: Ints, end: Ints) -> Ints:
         """See :meth:`Column.measure`."""
         count, first = self._counts(data, pos, end)
-        count = self.budget.allow(count)
+        count = self.budget.allow(count, self.weight)
         if self.element.size is not None:
             return np.where(count < 0, count, first - pos + count * self.element.size)
         _, _, stop = self._spans(data, first, end, count)
@@ -88,7 +94,7 @@ class Array(Column):
             count, at = int.from_bytes(raw[pos : pos + 2], "little"), pos + 2
         if count * self.element.least > end - at:
             return self.excess
-        if not self.budget.take(count):
+        if not self.budget.take(count * self.weight):
             return TOO_MANY
         if self.element.size is not None:
             return at + count * self.element.size - pos
@@ -105,17 +111,17 @@ class Array(Column):
         if self.element.size is not None:
             # Elements of one array lie side by side: their bytes are copied by array, not by element.
             joined = join_slices(data, first, count * self.element.size)
-            values = self._from_bytes(np.frombuffer(joined, dtype=np.uint8))
+            values = self._from_bytes(joined)
         else:
             start, sizes, _ = self._spans(data, first, pos + size, count)
             values = self.element.build(data, start, sizes)
         return make_lists(count, values, self.kind)
 
-    def _from_bytes(self, raw: Bytes) -> pa.Array:
+    def _from_bytes(self, raw: bytes) -> pa.Array:
         assert self.element.size
-        if not raw.size:
+        if not raw:
             return nulls(0, self.element.kind)
-        return self.element.from_block(raw.reshape(-1, self.element.size), 0)
+        return self.element.from_block(np.frombuffer(raw, dtype=np.uint8).reshape(-1, self.element.size), 0)
 
     def _counts(self, data: Bytes, pos: Ints, end: Ints) -> tuple[Ints, Ints]:
         """Return the number of elements (or why there is none) and where the first lies."""
@@ -137,9 +143,8 @@ class Array(Column):
         start = np.zeros(offsets[-1], dtype=np.int64)
         size = np.zeros(offsets[-1], dtype=np.int64)
         stop = np.where(count < 0, count, pos)
-        active = np.flatnonzero(count > 0)
-        index = 0
-        while active.size >= _FEW_ROWS:
+        active, index = np.flatnonzero(count > 0), 0
+        while _is_worth_numpy(count[active] - index):
             here = stop[active]
             step = self.element.measure(data, here, end[active])
             start[offsets[active] + index] = here
@@ -150,11 +155,10 @@ class Array(Column):
         for row in active.tolist():
             base = int(stop[row])
             steps = self._walk(data[base : end[row]].tobytes(), int(count[row]) - index)
-            failed = steps[-1] < 0
-            found = slice(int(offsets[row]) + index, int(offsets[row]) + index + len(steps))
-            size[found] = steps
-            start[found] = base + list_offsets(size[found])[:-1]
-            stop[row] = steps[-1] if failed else base + sum(steps)
+            at = int(offsets[row]) + index
+            size[at : at + len(steps)] = steps
+            start[at : at + len(steps)] = base + list_offsets(np.array(steps))[:-1]
+            stop[row] = steps[-1] if steps[-1] < 0 else base + sum(steps)
         return start, size, stop
 
     def _walk(self, raw: bytes, count: int) -> list[int]:
@@ -168,3 +172,8 @@ class Array(Column):
                 break
             at += step
         return steps
+
+
+def _is_worth_numpy(left: Ints) -> bool:
+    """Say how to go on with arrays of which so many elements are left: all together, or one by one."""
+    return left.size > 0 and (left.size >= _FEW_ROWS or int(left.max()) <= _FEW_ELEMENTS)

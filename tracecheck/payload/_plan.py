@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -55,34 +56,50 @@ _CHARACTERS: dict[int, int] = {In.INT8: 1, In.UINT8: 1, In.UINT16: 2}
 _IPV4_CARRIERS = frozenset({In.INT32, In.UINT32, In.HEXINT32})
 
 
-def reader_of(field: Field, pointer_size: int, budget: Budget, path: str = "") -> Column:
-    """Make the reader of a field.
+@dataclass(frozen=True)
+class Scope:
+    """What holds for a field besides its own words in the schema.
 
-    Args:
-        field: The field.
+    Attributes:
         pointer_size: 4 or 8, for the in-type "pointer".
         budget: How many elements of arrays may be read, of all fields together.
-        path: Names of the structs around it, each followed by a dot.
+        path: Names of the structs around the field, each followed by a dot.
+        depth: How many arrays of structs are around it.
     """
-    label = path + field.name
+
+    pointer_size: int
+    budget: Budget
+    path: str = ""
+    depth: int = 0
+
+    def inside(self, struct: Field) -> Scope:
+        """Return the scope of a struct's fields."""
+        depth = self.depth + (struct.count is not None)
+        return replace(self, path=f"{self.path}{struct.name}.", depth=depth)
+
+
+def reader_of(field: Field, scope: Scope) -> Column:
+    """Make the reader of a field."""
+    label = scope.path + field.name
     if field.count == "custom":
         return Counted(label, 1, None)
     unit = _CHARACTERS.get(field.in_type, 0) if field.out_type == Out.STRING else 0
     if unit and field.count is not None:
         return _characters(label, unit, field.count)
-    element = _value(field, label, pointer_size, budget)
+    element = _value(field, label, scope)
     if field.count is None or isinstance(element, Unknown):
         return element
-    return _array(label, element, None if field.count == "variable" else int(field.count), budget)
+    return _array(label, element, None if field.count == "variable" else int(field.count), scope)
 
 
-def _array(label: str, element: Column, count: int | None, budget: Budget) -> Column:
+def _array(label: str, element: Column, count: int | None, scope: Scope) -> Column:
     """Make the reader of an array; an array of what takes no bytes is nothing, whatever it counts."""
     if not element.least or count == 0:
         return Nothing(label, 2 if count is None else 0)
     if count is not None and isinstance(element, Scalar):
         return FixedArray(label, element, count)
-    return Array(label, element, count, budget)
+    budget = None if isinstance(element, Scalar) else scope.budget
+    return Array(label, element, count, budget, scope.depth + 1)
 
 
 def _characters(label: str, unit: int, count: int | str) -> Column:
@@ -93,15 +110,15 @@ def _characters(label: str, unit: int, count: int | str) -> Column:
     return Label(label, int(count) * unit, decode)
 
 
-def _value(field: Field, label: str, pointer_size: int, budget: Budget) -> Column:
+def _value(field: Field, label: str, scope: Scope) -> Column:
     """Make the reader of a single value."""
     if field.in_type == In.STRUCT:
-        inner = tuple(reader_of(each, pointer_size, budget, f"{label}.") for each in field.fields)
+        inner = tuple(reader_of(each, scope.inside(field)) for each in field.fields)
         return Struct(label, tuple(each.name for each in field.fields), inner)
     if field.in_type in _INTEGERS:
         return _integer(label, _INTEGERS[In(field.in_type)], field)
     if field.in_type == In.POINTER:
-        return _integer(label, "<u4" if pointer_size == 4 else "<u8", field)
+        return _integer(label, "<u4" if scope.pointer_size == 4 else "<u8", field)
     return _string(field, label) or _other(field, label)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from tracecheck.payload._arrays import Budget
-from tracecheck.payload._plan import reader_of
+from tracecheck.payload._plan import Scope, reader_of
 from tracecheck.payload._reader import Reader
 from tracecheck.payload._schema import EventSchema, Field, In, Out, SchemaError, parse_schema
 from tracecheck.payload._slices import distinct_slices, within
@@ -93,12 +93,12 @@ def decode(
     codes, schemas = distinct_slices(data, start, size)
     groups = list(_rows_by_code(codes, len(schemas)))
     parsed, refused = _parse(schemas, [rows.size for rows in groups])
-    budget = Budget(_ELEMENTS)
+    scope = Scope(pointer_size, Budget(_ELEMENTS))
     out = []
     for code, schema in parsed.items():
         rows = groups[code]
-        fields = tuple(reader_of(field, pointer_size, budget) for field in schema.fields)
-        reader = Reader(data, pos[rows], pos[rows] + room[rows], budget)
+        fields = tuple(reader_of(field, scope) for field in schema.fields)
+        reader = Reader(data, pos[rows], pos[rows] + room[rows], scope.budget)
         out.append(_decoded(schema, rows, reader, fields))
     if refused:
         out.append(_refuse(codes, refused, len(schemas)))

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.fltmgr import Effect as Routine
+from tracecheck.payload.arrow import from_numpy, strings
 from tracecheck.replay.effects import Mark, Ops
 from tracecheck.replay.gone import objects_gone
 from tracecheck.replay.lives import Counts, Lives
@@ -30,7 +31,8 @@ def build_contexts(
 
     Args:
         ops: The operations.
-        lives, counts: All lives, and their counts by sums.
+        lives: All lives.
+        counts: Their counts by sums.
         played: Lives that were replayed step by step.
         slots: What is known of slots.
     """
@@ -55,25 +57,25 @@ def build_contexts(
     gone = objects_gone(ops, lives, slots, np.flatnonzero((ends == 3) & (link > 0)), attach)
     when = np.where(freed_at >= 0, time[np.maximum(freed_at, 0)], 0)
     columns: dict[str, pa.Array] = {
-        "id": _array(np.arange(size, dtype=np.uint32), pa.uint32()),
-        "pointer": _array(lives.pointer[first], pa.uint64()),
-        "generation": _array(_generations(lives, born), pa.uint32()),
-        "context_type": _array(_types(ops, lives), pa.uint16()),
-        "filter": _array(_first_known(ops["filter"][lives.op], lives), pa.uint64()),
+        "id": from_numpy(np.arange(size, dtype=np.uint32), pa.uint32()),
+        "pointer": from_numpy(lives.pointer[first], pa.uint64()),
+        "generation": from_numpy(_generations(lives, born), pa.uint32()),
+        "context_type": from_numpy(_types(ops, lives), pa.uint16()),
+        "filter": from_numpy(_first_known(ops["filter"][lives.op], lives), pa.uint64()),
         "birth": _names(np.where(born, 0, 1), BIRTHS),
-        "first": _array(time[lives.op[first]], CONTEXTS.field("first").type),
-        "last": _array(_last_time(lives, time), CONTEXTS.field("last").type),
+        "first": from_numpy(time[lives.op[first]], CONTEXTS.field("first").type),
+        "last": from_numpy(_last_time(lives, time), CONTEXTS.field("last").type),
         "site": _sites(ops, lives.op[first]),
-        "object": _array(np.where(attach >= 0, ops["object"][np.maximum(attach, 0)], 0), pa.uint64()),
-        "instance": _array(np.where(attach >= 0, ops["instance"][np.maximum(attach, 0)], 0), pa.uint64()),
+        "object": from_numpy(np.where(attach >= 0, ops["object"][np.maximum(attach, 0)], 0), pa.uint64()),
+        "instance": from_numpy(np.where(attach >= 0, ops["instance"][np.maximum(attach, 0)], 0), pa.uint64()),
         "end": _names(ends, ENDS),
-        "freed": _array(when, CONTEXTS.field("freed").type, freed_at >= 0),
-        "object_gone": _array(np.maximum(gone, 0), CONTEXTS.field("object_gone").type, gone >= 0),
-        "owned": _array(owned.astype(np.int32), pa.int32()),
-        "link": _array(link.astype(np.int32), pa.int32()),
-        "peak": _array(peak.astype(np.int32), pa.int32()),
-        "operations": _array(np.diff(np.append(first, len(lives.op))).astype(np.uint32), pa.uint32()),
-        "ordered": _array(ordered, pa.bool_()),
+        "freed": from_numpy(when, CONTEXTS.field("freed").type, freed_at >= 0),
+        "object_gone": from_numpy(np.maximum(gone, 0), CONTEXTS.field("object_gone").type, gone >= 0),
+        "owned": from_numpy(owned.astype(np.int32), pa.int32()),
+        "link": from_numpy(link.astype(np.int32), pa.int32()),
+        "peak": from_numpy(peak.astype(np.int32), pa.int32()),
+        "operations": from_numpy(np.diff(np.append(first, len(lives.op))).astype(np.uint32), pa.uint32()),
+        "ordered": from_numpy(ordered, pa.bool_()),
     }
     return pa.Table.from_arrays([columns[f.name] for f in CONTEXTS], schema=CONTEXTS)
 
@@ -103,13 +105,13 @@ def build_steps(lives: Lives, counts: Counts, played: dict[int, Played]) -> pa.T
             )
             freed[i], fault[i] = s.freed, codes[s.fault]
     columns = [
-        _array(lives.life.astype(np.uint32), pa.uint32()),
-        _array(op.astype(np.uint32), pa.uint32()),
-        _array(d_owned.astype(np.int8), pa.int8()),
-        _array(d_link.astype(np.int8), pa.int8()),
-        _array(owned.astype(np.int32), pa.int32()),
-        _array(link.astype(np.int32), pa.int32()),
-        _array(freed, pa.bool_()),
+        from_numpy(lives.life.astype(np.uint32), pa.uint32()),
+        from_numpy(op.astype(np.uint32), pa.uint32()),
+        from_numpy(d_owned.astype(np.int8), pa.int8()),
+        from_numpy(d_link.astype(np.int8), pa.int8()),
+        from_numpy(owned.astype(np.int32), pa.int32()),
+        from_numpy(link.astype(np.int32), pa.int32()),
+        from_numpy(freed, pa.bool_()),
         _names(fault, FAULTS),
     ]
     return pa.Table.from_arrays(columns, schema=STEPS)
@@ -198,19 +200,8 @@ def _attachments(ops: Ops, lives: Lives) -> NDArray[np.int64]:
 
 def _sites(ops: Ops, rows: NDArray[np.int64]) -> pa.Array:
     site = ops.table.column("site").combine_chunks()
-    return site.take(_array(rows, pa.int64()))
+    return site.take(from_numpy(rows, pa.int64()))
 
 
 def _names(codes: NDArray[Any], names: tuple[str, ...]) -> pa.Array:
-    return pa.DictionaryArray.from_arrays(
-        _array(codes.astype(np.int32), pa.int32()), pa.array(names, pa.string())
-    )
-
-
-def _array(values: NDArray[Any], kind: pa.DataType, valid: NDArray[np.bool_] | None = None) -> pa.Array:
-    """Wrap a numpy array as Arrow; booleans are packed into bits."""
-    size = len(values)
-    mask = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    if pa.types.is_boolean(kind):
-        values = np.packbits(values, bitorder="little")
-    return pa.Array.from_buffers(kind, size, [mask, pa.py_buffer(np.ascontiguousarray(values))])
+    return pa.DictionaryArray.from_arrays(from_numpy(codes.astype(np.int32), pa.int32()), strings(names))

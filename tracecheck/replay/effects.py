@@ -17,7 +17,7 @@ Bools = NDArray[np.bool_]
 
 
 class Mark:
-    """What an effect is besides its deltas, as flags; plain numbers, because arrays are compared with them."""
+    """What an effect is besides its deltas, as flags: plain numbers, because arrays are masked with them."""
 
     BIRTH: Final = 1
     RELEASE: Final = 2

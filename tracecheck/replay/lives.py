@@ -67,7 +67,8 @@ def _by_pointer(pointer: NDArray[np.uint64]) -> Ints:
     if span.bit_length() + bits <= 64:
         packed = (pointer - low) << np.uint64(bits) | np.arange(len(pointer), dtype=np.uint64)
         packed.sort()
-        return (packed & np.uint64((1 << bits) - 1)).view(np.int64)
+        places: Ints = (packed & np.uint64((1 << bits) - 1)).view(np.int64)
+        return places
     return np.argsort(pointer, kind="stable")
 
 
@@ -87,7 +88,8 @@ def overlaps(start: Ints, end: Ints, losses: list[tuple[int, int]]) -> Bools:
     """Tell which intervals a loss overlaps; touching at one moment is not overlapping.
 
     Args:
-        start, end: The intervals, nanoseconds.
+        start: Where the intervals begin, nanoseconds.
+        end: Where they end.
         losses: Stretches, nanoseconds.
     """
     touched = np.zeros(len(start), np.bool_)

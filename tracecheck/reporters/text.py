@@ -85,24 +85,27 @@ class _Report:
 
     def _group(self, group: _Group) -> Iterator[str]:
         """Write the contexts whose main findings share a signature."""
-        for case in group.shown:
-            yield _RULER
-            yield from self._headline(case[0])
-            if case[0]["severity"] != "note":
-                yield from self._body(case[0], case[1:])
+        for place, case in enumerate(group.shown):
+            main = case[0]
+            if main["severity"] != "note":
+                yield _RULER
+                yield self._title(main)
+                yield f"  {clean(main['message'])}"
+                yield from self._body(main, case[1:])
+                continue
+            if not place:
+                yield _RULER
+            yield f"{self._title(main)}: {clean(main['message'])}"
         if len(group.shown) < len(group.alike):
-            signature = clean(group.alike[0][0]["signature"])
-            yield _RULER
-            yield f"{len(group.shown)} of {len(group.alike):,} shown with signature {signature} {_MORE}"
+            yield f"  {len(group.shown)} of {len(group.alike):,} like this shown {_MORE}"
 
-    def _headline(self, main: Row) -> Iterator[str]:
+    def _title(self, main: Row) -> str:
         level = self.paint(main["severity"].upper(), fg=SEVERITY_COLOURS[main["severity"]], bold=True)
         title = f"{level} {clean(main['rule'])} ({main['confidence']})"
-        if main["context"] is not None:
-            kind = context_kind(main["context_type"])
-            title += f": {kind} {pointer(main['context'])} #{main['generation']}"
-        yield title
-        yield f"  {clean(main['message'])}"
+        if main["context"] is None:
+            return title
+        kind = context_kind(main["context_type"])
+        return f"{title}: {kind} {pointer(main['context'])} #{main['generation']}"
 
     def _body(self, main: Row, others: list[Row]) -> Iterator[str]:
         yield from self._proof(main)
@@ -193,10 +196,14 @@ def _cases(found: list[Row]) -> list[list[Row]]:
 
 
 def _alike(cases: list[list[Row]]) -> list[list[list[Row]]]:
-    """Group cases by the signature of their main finding, in the order of each group's first case."""
+    """Group cases by the signature of their main finding, in the order of each group's first case.
+
+    Findings of the capture itself are grouped by rule: each loss has a signature of its own.
+    """
     groups: dict[str, list[list[Row]]] = {}
     for case in cases:
-        groups.setdefault(case[0]["signature"], []).append(case)
+        main = case[0]
+        groups.setdefault(main["rule"] if main["context_id"] is None else main["signature"], []).append(case)
     return list(groups.values())
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tracecheck.etl import plain_rows
 from tracecheck.fltmgr import Effect
 from tracecheck.operations import Coverage
 from tracecheck.replay import Replay, stretches
@@ -116,7 +117,7 @@ class Evidence:
     @cached_property
     def gaps(self) -> list[tuple[int, int, str]]:
         """The stretches in which events are missing, nanoseconds, and what is missing there in words."""
-        rows = self.losses.to_pylist()
+        rows = plain_rows(self.losses)
         return [(*stretches(self.losses.slice(i, 1))[0], describe_loss(row)) for i, row in enumerate(rows)]
 
     def gap_during(self, start: int, end: int) -> str:
@@ -173,13 +174,11 @@ class Evidence:
             op = self.step("operation")[rows]
             stored = self.ops.effect()[op] == Effect.REFERENCE
             columns = (self.step("delta_owned")[rows], self.ops["tid"][op], self.ops["function"][op], stored)
-            open_ = unanswered([Taken(*values) for values in zip(*(c.tolist() for c in columns), strict=True)])
+            open_ = unanswered(
+                [Taken(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
+            )
             self._open[life] = Open(op[open_.steps].tolist(), op[open_.candidates].tolist())
         return self._open[life]
-
-    def is_last_of_thread(self, op: int) -> bool:
-        """Tell whether the thread of an operation did nothing after it."""
-        return self._last_of_thread[int(self.ops["tid"][op])] == op
 
     @cached_property
     def _last_of_thread(self) -> dict[int, int]:
@@ -189,8 +188,12 @@ class Evidence:
 
     def _site(self, op: Ints, kind: NDArray[Any]) -> Ints:
         """Number where references are taken: routine, function and context type."""
-        routine, function = self.ops["routine"][op].astype(np.int64), self.ops["function"][op].astype(np.int64)
-        return (routine << 40) + (function << 16) + kind
+        routine, function = (
+            self.ops["routine"][op].astype(np.int64),
+            self.ops["function"][op].astype(np.int64),
+        )
+        site: Ints = (routine << 40) + (function << 16) + kind
+        return site
 
     @cached_property
     def _longest_hold(self) -> dict[int, int]:
@@ -214,14 +217,24 @@ class Evidence:
         site = self._site(np.array([op]), self.context("context_type")[[life]])
         return self._longest_hold.get(int(site[0]))
 
-    def in_flight(self, life: int) -> bool:
-        """Tell whether all that holds a life may be calls that the end of the capture cut off."""
-        return all(self.is_last_of_thread(op) or self._young(life, op) for op in self.unanswered(life).steps)
+    def in_flight(self, life: int, factor: int = 10) -> bool:
+        """Tell whether all that holds a life may be calls that the end of the capture cut off.
 
-    def _young(self, life: int, op: int) -> bool:
-        """Tell whether a reference is held no longer than ten times what is usual where it was taken."""
+        A reference may be of such a call where it is no older than a multiple of the longest time for which
+        any reference taken like it was held; where none was ever released, where its thread did nothing
+        after it.
+
+        Args:
+            life: Row of the contexts table.
+            factor: The multiple.
+        """
+        return all(self._may_be_in_flight(life, op, factor) for op in self.unanswered(life).steps)
+
+    def _may_be_in_flight(self, life: int, op: int, factor: int) -> bool:
         usual = self.usual_hold(life, op)
-        return usual is not None and self.end - int(self.ops["time"][op]) <= 10 * usual
+        if usual is None:
+            return self._last_of_thread[int(self.ops["tid"][op])] == op
+        return self.end - int(self.ops["time"][op]) <= factor * usual
 
     def names(self, column: str, op: int) -> str:
         """Give a name of an operation, "" where it was not logged."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from tracecheck.fltmgr import RELEASES, Effect
+from tracecheck.fltmgr import RELEASES, ContextType, Effect
 from tracecheck.rules.evidence import Evidence, Unload
 from tracecheck.rules.registry import Candidate, rule
 
+_OUT_OF_PROPORTION = 100
 _GETS = (Effect.GET, Effect.GET_MANY)
-_NO_EXAMPLE = "no reference that was taken there was ever released in this capture: it may be meant to stay"
+_STORED = "references that are taken like this one are often kept in another structure, and released with it"
 _CUT_OFF = "the calls that hold it may still have been running when the capture ended"
 
 
@@ -27,8 +28,7 @@ def leaked_at_unload(evidence: Evidence) -> Iterator[Candidate]:
                 "FltUnregisterFilter was entered and had not returned at the end of the capture",
                 evidence.end,
             )
-            cut_off = all(evidence.is_last_of_thread(op) for op in evidence.unanswered(life).steps)
-            doubts = (_CUT_OFF,) if cut_off else ()
+            doubts = (_CUT_OFF,) if evidence.in_flight(life) else ()
         else:
             when, until = "the filter's unload had ended", unload.ended
         yield _leak(evidence, life, f"when {when}", until, doubts, unload)
@@ -43,7 +43,14 @@ def outlived_its_object(evidence: Evidence) -> Iterator[Candidate]:
         if not valid[life] or last[life] > gone[life]:
             continue
         unload = evidence.unload_of(life)
-        doubts = (_CUT_OFF,) if unload is None and evidence.in_flight(life) else ()
+        # Without an unload a release could still follow: it must be out of all proportion.
+        doubts: tuple[str, ...] = ()
+        if unload is None and evidence.in_flight(life, _OUT_OF_PROPORTION):
+            doubts = (_CUT_OFF,)
+        elif unload is None and any(
+            _may_be_stored(evidence, life, op) for op in evidence.unanswered(life).steps
+        ):
+            doubts = (_STORED,)
         until = unload.ended if unload is not None and unload.ended is not None else evidence.end
         yield _leak(evidence, life, "after its object was gone", until, doubts, unload)
 
@@ -56,9 +63,8 @@ def outstanding_at_end(evidence: Evidence) -> Iterator[Candidate]:
         if evidence.unload_of(life) is not None or life in pinned or evidence.in_flight(life):
             continue
         leak = _leak(evidence, life, "at the end of the capture", evidence.end, (), None)
-        if all(evidence.usual_hold(life, op) is None for op in evidence.unanswered(life).steps):
-            # Nothing like it was ever released in this capture: a reference may well be meant to stay.
-            leak = replace(leak, severity="note", doubts=(*leak.doubts, _NO_EXAMPLE))
+        if all(_may_be_stored(evidence, life, op) for op in evidence.unanswered(life).steps):
+            leak = replace(leak, severity="note", doubts=(*leak.doubts, _STORED))
         yield leak
 
 
@@ -99,6 +105,18 @@ def _leak(
     cause = (routine, evidence.names("function", first))
     proof = (*open_.steps, *((unload.op,) if unload else ()))
     return Candidate(life, proof, message, until, cause, doubts, RELEASES)
+
+
+def _may_be_stored(evidence: Evidence, life: int, op: int) -> bool:
+    """Tell whether a reference may be kept in another structure for as long as that lives.
+
+    Drivers do that with FltReferenceContext. They do it with what they got of the contexts of instances and
+    volumes too: believed where nothing that was taken like it was ever released in the capture.
+    """
+    if evidence.ops.effect()[op] == Effect.REFERENCE:
+        return True
+    lasting = bool(evidence.context("context_type")[life] & (ContextType.INSTANCE | ContextType.VOLUME))
+    return lasting and evidence.usual_hold(life, op) is None
 
 
 def _at(site: str) -> str:

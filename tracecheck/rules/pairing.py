@@ -77,11 +77,15 @@ def unanswered(taken: Sequence[Taken]) -> Open:
 def holds(life: Ints, thread: Ints, function: Ints, delta: Ints, time: Ints) -> tuple[Ints, Ints]:
     """Pair acquires with releases in many lives at once, to learn how long references are held.
 
-    First the n-th acquire with the n-th release of one life, thread and function, then what is left over
-    with the n-th of the life: good enough to learn from, not to judge by.
+    As brackets are paired: first those of one life, thread and function, then what is left over of the
+    life. Good enough to learn from, not to judge by.
 
     Args:
-        life, thread, function, delta, time: A row a step, sorted by life and then in replay order.
+        life: The life of each step; steps are sorted by it and then in replay order.
+        thread: Who made the step.
+        function: Where it was made.
+        delta: What it changed the owned references by.
+        time: When, nanoseconds.
 
     Returns:
         The rows of the acquires that were answered, and how long each was held, nanoseconds.
@@ -100,21 +104,23 @@ def _number(life: Ints, thread: Ints, function: Ints) -> Ints:
     thread_code = np.unique(thread, return_inverse=True)[1].astype(np.int64)
     function_code = np.unique(function, return_inverse=True)[1].astype(np.int64)
     width = int(function_code.max(initial=0)) + 1
-    flows = (thread_code * width + function_code) + life.astype(np.int64) * (int(thread_code.max(initial=0)) + 1) * width
-    return np.unique(flows, return_inverse=True)[1].astype(np.int64)
+    flows = (thread_code * width + function_code) + life.astype(np.int64) * (
+        int(thread_code.max(initial=0)) + 1
+    ) * width
+    numbers: Ints = np.unique(flows, return_inverse=True)[1].astype(np.int64)
+    return numbers
 
 
 def _match(key: Ints, rows: Ints, delta: Ints) -> tuple[Ints, Ints]:
-    """Pair the n-th acquire with the n-th release of each key, where it comes after it."""
-    parts = []
-    for sign in (1, -1):
-        mine = np.flatnonzero(np.sign(delta[rows]) == sign)
-        order = mine[np.argsort(key[mine], kind="stable")]
-        sorted_key = key[order]
-        first = np.searchsorted(sorted_key, sorted_key)
-        parts.append((sorted_key << 24 | np.minimum(np.arange(len(order)) - first, (1 << 24) - 1), rows[order]))
-    (taken_code, taken), (given_code, given) = parts
-    _, i, j = np.intersect1d(taken_code, given_code, return_indices=True)
-    taken, given = taken[i], given[j]
-    good = taken < given
-    return taken[good], given[good]
+    """Pair the acquires and releases of each key as opening and closing brackets."""
+    order = np.argsort(key, kind="stable")
+    key, rows = key[order], rows[order]
+    sign = np.sign(delta[rows])
+    total = np.cumsum(sign)
+    first = np.searchsorted(key, key)
+    depth = total - (total[first] - sign[first]) + (sign < 0)
+    # Of one key and depth, an acquire is closed by the release that comes next.
+    nested = np.lexsort((np.arange(len(key)), depth, key))
+    same = (key[nested][1:] == key[nested][:-1]) & (depth[nested][1:] == depth[nested][:-1])
+    closed = np.flatnonzero(same & (sign[nested][:-1] > 0) & (sign[nested][1:] < 0))
+    return rows[nested[closed]], rows[nested[closed + 1]]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tracecheck.etl import plain_rows
 from tracecheck.replay.engine import CLEANUP_REFERENCED, TWO_GENERATIONS
 from tracecheck.rules.evidence import Evidence, describe_loss
 from tracecheck.rules.registry import Candidate, rule
@@ -28,7 +29,7 @@ def born_before_capture(evidence: Evidence) -> Iterator[Candidate]:
 @rule("M04", "the capture is incomplete or contradicts itself", severity="note")
 def incomplete(evidence: Evidence) -> Iterator[Candidate]:
     """Find losses, and lives that cannot have been as the trace tells."""
-    for loss in evidence.losses.to_pylist():
+    for loss in plain_rows(evidence.losses):
         yield Candidate(None, (), describe_loss(loss), evidence.end, ("loss", loss["sign"]))
     for life, (op, what) in sorted(evidence.replay.contradictions.items()):
         yield Candidate(life, (op,), _CONTRADICTIONS[what], evidence.end, (what,))

@@ -66,17 +66,17 @@ def _candidate(
     routine, site = evidence.names("routine", first), evidence.names("site", first)
     where = f" at {site}" if site else ""
     often = f" ({len(ops)} times)" if len(ops) > 1 else ""
-    before = _release_before(evidence, life, first)
+    steps = _steps_until(evidence, life, first)
+    before = [op for op, delta in steps if delta < 0][-1:]
     needs = acquires(int(evidence.context("context_type")[life]))
-    judged = int(evidence.ops["time"][first])
+    # In the order of the replay a step may stand before one that was logged earlier.
+    judged = max(int(evidence.ops["time"][op]) for op in (first, *(op for op, _ in steps)))
     cause = (routine, evidence.names("function", first))
     return Candidate(life, (*ops, *before), f"{routine}{where} {words}{often}", judged, cause, doubts, needs)
 
 
-def _release_before(evidence: Evidence, life: int, op: int) -> list[int]:
-    """Find the last release of a life before an operation, in the order of the replay."""
-    low, high = evidence.first_step[life], evidence.first_step[life + 1]
-    steps = evidence.step("operation")[low:high].tolist()
-    deltas = evidence.step("delta_owned")[low:high].tolist()
-    before = steps[: steps.index(op)]
-    return [o for o, d in zip(before, deltas, strict=False) if d < 0][-1:]
+def _steps_until(evidence: Evidence, life: int, op: int) -> list[tuple[int, int]]:
+    """Give the steps of a life before an operation, in the order of the replay, and what each changed."""
+    rows = slice(evidence.first_step[life], evidence.first_step[life + 1])
+    steps = evidence.step("operation")[rows].tolist()
+    return list(zip(steps, evidence.step("delta_owned")[rows].tolist(), strict=True))[: steps.index(op)]
