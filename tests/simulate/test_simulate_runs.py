@@ -254,6 +254,10 @@ class TestScenario:
             {"buffer_size": 100},
             {"duration": -1.0},
             {"cut": True},
+            {"mix": Mix(shortage=1.0)},
+            {"mix": Mix(handles=1.5)},
+            {"mix": Mix(read=-1)},
+            {"mix": Mix(handles=0.0), "faults": (Fault("L09", "handle"),)},
             {"compressed": True, "conditions": frozenset({"circular"})},
         ],
     )

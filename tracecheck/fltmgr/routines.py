@@ -150,7 +150,9 @@ def acquires(context_type: int) -> frozenset[str]:
         Effect.SET,
         Effect.DELETE_BY_OBJECT,
     )
-    return frozenset(name for name in of_type if ROUTINES[name].effect in effects)
+    # FLT_RELATED_CONTEXTS, without Ex, has no member for a section context.
+    missing = {"FltGetContexts"} if context_type == ContextType.SECTION else set()
+    return frozenset(name for name in of_type - missing if ROUTINES[name].effect in effects)
 
 
 #: The routines through which a driver gives a reference back.

@@ -54,7 +54,11 @@ def build_contexts(
         reused[:-1] = (lives.pointer[first][1:] == lives.pointer[first][:-1]) & born[1:]
     ends = np.select([freed_at >= 0, reused, owned > 0, link > 0], [0, 1, 3, 2], 0)
     attach = _attachments(ops, lives)
-    gone = objects_gone(ops, lives, slots, np.flatnonzero((ends == 3) & (link > 0)), attach)
+
+    def link_before(life: int, op: int) -> int:
+        return _link_before(lives, counts, played, life, op)
+
+    gone = objects_gone(ops, lives, slots, np.flatnonzero(ends == ENDS.index("held")), attach, link_before)
     when = np.where(freed_at >= 0, time[np.maximum(freed_at, 0)], 0)
     columns: dict[str, pa.Array] = {
         "id": from_numpy(np.arange(size, dtype=np.uint32), pa.uint32()),
@@ -115,6 +119,16 @@ def build_steps(lives: Lives, counts: Counts, played: dict[int, Played]) -> pa.T
         _names(fault, FAULTS),
     ]
     return pa.Table.from_arrays(columns, schema=STEPS)
+
+
+def _link_before(lives: Lives, counts: Counts, played: dict[int, Played], life: int, op: int) -> int:
+    """Tell a life's link before an operation, in the order of the log."""
+    rows = slice(int(lives.first[life]), int(lives.last[life]) + 1)
+    if life in played:
+        links = [step.link for step in played[life].steps if step.op < op]
+        return links[-1] if links else 0
+    before = int(np.searchsorted(lives.op[rows], op))
+    return int(counts.link[rows][before - 1]) if before else 0
 
 
 def _free_before(lives: Lives, counts: Counts) -> NDArray[np.bool_]:

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tracecheck.replay.build import ENDS, build_contexts, build_steps
 from tracecheck.replay.effects import Effects, Mark, Ops, effects
 from tracecheck.replay.lives import Counts, Lives, count, split
-from tracecheck.replay.machine import Effect, Step, run
-from tracecheck.replay.order import Intervals, best_for_driver, intervals
+from tracecheck.replay.machine import Effect, Step, begin, run, run_best
+from tracecheck.replay.order import Intervals, best_moments, intervals
 from tracecheck.replay.slots import find_slots, find_unnamed
 from tracecheck.replay.tables import CONTEXTS, STEPS
 
@@ -76,7 +76,7 @@ def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE
     if not len(lives.op):
         return Replay(CONTEXTS.empty_table(), STEPS.empty_table(), {}, {}, frozenset(), frozenset())
     slots = find_slots(ops, lives)
-    unnamed = find_unnamed(ops, lives, slots)
+    unnamed = find_unnamed(ops, lives, slots, tolerance)
     uncertain = frozenset(unnamed.life[unnamed.uncertain].tolist())
     lives = _with_unnamed(lives, unnamed.op[unnamed.unlinks], unnamed.life[unnamed.unlinks])
     counts = count(lives)
@@ -135,7 +135,7 @@ def _play(ops: Ops, lives: Lives, counts: Counts, tolerance: int) -> dict[int, P
         rows = slice(int(lives.first[life]), int(last[life]) + 1)
         columns = (lives.op[rows], lives.owned[rows], lives.link[rows], lives.mark[rows])
         sequence = [Effect(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
-        steps = run(sequence)
+        steps = run(sequence, begin(sequence))
         pairs = zip(sequence, steps, strict=True)
         contradicted = next((e.op for e, s in pairs if e.mark & Mark.CLEANUP and s.owned and not s.freed), -1)
         fault = next(((s.op, s.fault) for s in steps if s.fault), None)
@@ -143,7 +143,8 @@ def _play(ops: Ops, lives: Lives, counts: Counts, tolerance: int) -> dict[int, P
             played[life] = Played(steps, True, None, contradicted)
             continue
         when = when or intervals(ops, tolerance)
-        best = run(best_for_driver(sequence, ops, when))
+        moments = best_moments(sequence, ops, when)
+        best = run_best(sequence, [m.at for m in moments], [m.until for m in moments], begin(sequence))
         explained = not any(s.fault for s in best)
         played[life] = Played(best, not explained, fault if explained else None, contradicted)
     return played

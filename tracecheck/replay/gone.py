@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,20 +12,23 @@ from tracecheck.fltmgr import ContextType, Effect
 from tracecheck.fltmgr.status import KEEP_IF_EXISTS, STATUS_NOT_FOUND
 from tracecheck.replay.effects import Ops
 from tracecheck.replay.lives import Lives
-from tracecheck.replay.slots import Slots, slot_keys
+from tracecheck.replay.slots import EMPTY, Slots
 
 Ints = NDArray[np.int64]
 
 
-def objects_gone(ops: Ops, lives: Lives, slots: Slots, held: Ints, attached: Ints) -> Ints:
-    """Find when the object of each held life is known to have gone.
+def objects_gone(
+    ops: Ops, lives: Lives, slots: Slots, held: Ints, attached: Ints, link_before: Callable[[int, int], int]
+) -> Ints:
+    """Find when the object of each held life is known to have gone, while it still had its link.
 
     Args:
         ops: The operations.
         lives: All lives.
         slots: What is known of slots.
-        held: The lives to look at: they are held, and still linked.
+        held: The lives to look at.
         attached: For each life, the operation that last told what it is attached to, or -1.
+        link_before: Tells a life's link before an operation.
 
     Returns:
         For each of all lives a time in nanoseconds, -1 where its object is not known to have gone.
@@ -36,34 +40,34 @@ def objects_gone(ops: Ops, lives: Lives, slots: Slots, held: Ints, attached: Int
     teardowns: dict[int, list[int]] = {}
     for op in np.flatnonzero(effect == Effect.TEARDOWN_COMPLETE).tolist():
         teardowns.setdefault(int(ops["instance"][op]), []).append(op)
-    keys = slot_keys(ops)
+    order = np.argsort(slots.life, kind="stable")
     for life in held.tolist():
+        found = _displaced(ops, slots, order, life)
         op = int(attached[life])
-        if op < 0:
-            continue
-        found = []
-        if ops.slot_type()[op] != ContextType.VOLUME:
+        if op >= 0 and ops.slot_type()[op] != ContextType.VOLUME:
             of_instance = teardowns.get(int(ops["instance"][op]), [])
             found += of_instance[bisect_right(of_instance, op) :][:1]
-        found += _displaced(ops, slots, keys, life, op)
+        found = [op for op in found if link_before(life, op)]
         if found:
             gone[life] = time[min(found)]
     return gone
 
 
-def _displaced(ops: Ops, slots: Slots, keys: NDArray[np.uint64], life: int, attached: int) -> list[int]:
+def _displaced(ops: Ops, slots: Slots, order: Ints, life: int) -> list[int]:
     """Find the first row after a life was last named for its slot that shows it no longer there."""
-    low, high = (
-        np.searchsorted(slots.key, keys[attached]),
-        np.searchsorted(slots.key, keys[attached], "right"),
-    )
-    mine = np.flatnonzero(slots.life[low:high] == life)
-    if not len(mine):
+    low, high = np.searchsorted(slots.life, (life, life + 1), sorter=order)
+    if low == high:
         return []
-    for i in range(low + int(mine[-1]) + 1, high):
+    mine = order[low:high]
+    last = int(mine[np.argmax(slots.op[mine])])
+    for i in range(last + 1, len(slots.key)):
+        if slots.key[i] != slots.key[last]:
+            break
         op = int(slots.op[i])
-        if slots.life[i] >= 0 or _shows_empty(ops, op):
+        if slots.life[i] != EMPTY or _shows_empty(ops, op):
             return [op]
+        # A delete took it out: from here on the slot tells nothing of it.
+        return []
     return []
 
 

@@ -133,7 +133,7 @@ def count(lives: Lives) -> Counts:
     odd[lives.first] |= ~birth[lives.first]
     unsettled = np.zeros(len(lives.first), np.bool_)
     unsettled[lives.life[odd]] = True
-    link = np.where(cleanup | marker, 0, link)
+    link = np.where(_running(cleanup.view(np.int8), lives) > 0, 0, link)
     return Counts(owned, link, unsettled)
 
 

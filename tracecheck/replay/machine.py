@@ -88,18 +88,58 @@ class State:
             return RELEASE_ATTACHED
         return USE_UNOWNED if effect.mark & Mark.USE else ""
 
+    def fits(self, effect: Effect) -> bool:
+        """Tell whether an effect is legal now, and does all that it did in the log."""
+        return not self._fault(effect) and not (effect.link > 0 and self.link)
 
-def run(effects: Sequence[Effect]) -> list[Step]:
+
+def begin(effects: Sequence[Effect]) -> State:
+    """Give the state before the first effect of a life.
+
+    Args:
+        effects: In the order of the log.
+    """
+    if effects[0].mark & Mark.BIRTH:
+        return State()
+    owned, link = _seed(effects)
+    return State(owned, link, known=False)
+
+
+def run(effects: Sequence[Effect], state: State) -> list[Step]:
     """Replay a life.
 
     Args:
         effects: What happened to it, in the order to be judged.
+        state: The state before; it is changed.
     """
-    known = bool(effects[0].mark & Mark.BIRTH)
-    state = State(known=known)
-    if not known:
-        state.owned, state.link = _seed(effects)
     return [state.step(effect) for effect in effects]
+
+
+def run_best(effects: Sequence[Effect], at: Sequence[int], until: Sequence[int], state: State) -> list[Step]:
+    """Replay a life with each effect as early as is given, later where it would not fit then.
+
+    Args:
+        effects: What happened to it, in the order of the log.
+        at: The first moment of each.
+        until: The last moment of each.
+        state: The state before; it is changed.
+    """
+    steps: list[Step] = []
+    waiting: list[int] = []
+    for i in sorted(range(len(effects)), key=lambda i: (at[i], i)):
+        for j in [j for j in waiting if until[j] < at[i]]:
+            waiting.remove(j)
+            steps.append(state.step(effects[j]))
+        if until[i] > at[i] and not state.fits(effects[i]):
+            waiting.append(i)
+            continue
+        steps.append(state.step(effects[i]))
+        fitting = next((j for j in waiting if state.fits(effects[j])), None)
+        while fitting is not None:
+            waiting.remove(fitting)
+            steps.append(state.step(effects[fitting]))
+            fitting = next((j for j in waiting if state.fits(effects[j])), None)
+    return steps + [state.step(effects[j]) for j in sorted(waiting, key=lambda j: (until[j], j))]
 
 
 def _seed(effects: Sequence[Effect]) -> tuple[int, int]:

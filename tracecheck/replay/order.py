@@ -30,26 +30,29 @@ class Intervals:
 
 
 def intervals(ops: Ops, tolerance: int) -> Intervals:
-    """Bound each operation by its own begin and by its thread's other operations.
+    """Bound each operation by its own begin, else by its thread's other operations.
 
     Args:
         ops: The operations.
         tolerance: How far from its log line a call may be where nothing else bounds it, nanoseconds.
     """
     time = ops["time"]
-    begin = np.where(ops.has("begin"), np.minimum(ops["begin"], time), time - tolerance)
+    begin = np.minimum(ops["begin"], time)
     before, after = _neighbours(ops)
-    early = np.maximum(begin, np.where(before >= 0, time[before], begin))
-    starts = np.where(ops.has("begin"), np.minimum(ops["begin"], time), time)
-    late = time + tolerance
-    late = np.minimum(late, np.where(after >= 0, np.maximum(starts[after], time), late))
-    return Intervals(time, np.minimum(early, time), late)
+    early = np.where(before >= 0, np.maximum(time - tolerance, time[before]), time - tolerance)
+    early = np.where(ops.has("begin"), begin, early)
+    starts = np.where(ops.has("begin"), begin, time)
+    late = np.where(
+        after >= 0, np.minimum(time + tolerance, np.maximum(starts[after], time)), time + tolerance
+    )
+    return Intervals(time, early, late)
 
 
 def _neighbours(ops: Ops) -> tuple[Ints, Ints]:
     """Find the same thread's call before and after each operation; -1 where there is none.
 
-    The rows of one call on several contexts have the same neighbours.
+    The rows of one call on several contexts have the same neighbours. What a cleanup callback logs lies
+    inside the call that made it run, and is not before that call.
     """
     order = np.argsort(ops["tid"], kind="stable")
     thread, record = ops["tid"][order], ops["record"][order]
@@ -58,21 +61,53 @@ def _neighbours(ops: Ops) -> tuple[Ints, Ints]:
     call = np.cumsum(new) - 1
     first = np.flatnonzero(new)
     of_thread = thread[first]
-    same = of_thread[1:] == of_thread[:-1]
+    inside = _in_cleanup(ops, order[first], of_thread)
+    index = np.arange(len(first))
+    outside = np.maximum.accumulate(np.where(inside, -1, index)) if len(index) else index
     before, after = np.full(len(first), -1), np.full(len(first), -1)
-    before[1:][same] = order[first[:-1]][same]
-    after[:-1][same] = order[first[1:]][same]
+    candidate = np.where(inside[1:], index[:-1], outside[:-1])
+    same = (candidate >= 0) & (of_thread[np.maximum(candidate, 0)] == of_thread[1:])
+    before[1:][same] = order[first[candidate[same]]]
+    follows = of_thread[1:] == of_thread[:-1]
+    after[:-1][follows] = order[first[1:]][follows]
     result = np.empty((2, len(order)), np.int64)
     result[:, order] = before[call], after[call]
     return result[0], result[1]
+
+
+def _in_cleanup(ops: Ops, calls: Ints, thread: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Tell which calls, sorted by thread, are cleanup callbacks or are made by one."""
+    cleanup = ops.effect()[calls] == Routine.CLEANUP
+    phase = ops["phase"][calls]
+    depth = np.cumsum(np.where(cleanup, (phase == 1).astype(np.int64) - (phase == 2), 0))
+    starts = np.flatnonzero(np.append(True, thread[1:] != thread[:-1])[: len(thread)])
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(thread))))
+    depth -= np.append(0, depth)[starts][group]
+    # Where beginnings and ends do not pair up, only the callbacks' own rows are known to lie inside.
+    ends = np.append(starts[1:], len(thread)) - 1
+    paired = (depth[ends] == 0)[group] if len(starts) else cleanup
+    return np.asarray(cleanup | (paired & (depth > 0)))
 
 
 # Calls that are logged before they are made.
 _LOGGED_BEFORE = (Routine.RELEASE, Routine.RELEASE_MANY, Routine.DELETE, Routine.CLEANUP, Routine.USE)
 
 
-def best_for_driver(effects: list[Effect], ops: Ops, when: Intervals) -> list[Effect]:
-    """Put the effects on one life in the order in which its count is highest at every moment.
+@dataclass(frozen=True)
+class Moment:
+    """When an effect is placed, in doubled nanoseconds: these leave room for "just before".
+
+    Attributes:
+        at: The best moment for the driver.
+        until: The last moment to which it may be put off.
+    """
+
+    at: int
+    until: int
+
+
+def best_moments(effects: list[Effect], ops: Ops, when: Intervals) -> list[Moment]:
+    """Place the effects on one life so that its count is highest at every moment.
 
     Args:
         effects: In the order of the log.
@@ -81,27 +116,22 @@ def best_for_driver(effects: list[Effect], ops: Ops, when: Intervals) -> list[Ef
     """
     routine, thread = ops.effect(), ops["tid"]
     cleanup = next((int(when.time[e.op]) for e in effects if e.mark & Mark.CLEANUP), None)
-    # Doubled times leave room for "just before" between two moments.
-    keys: list[int] = []
-    next_raise: dict[int, int] = {}
+    moments: list[Moment] = []
+    next_of_thread: dict[int, int] = {}
     for effect in reversed(effects):
         op, one = effect.op, int(thread[effect.op])
-        time = int(when.time[op])
-        raises = (effect.owned > 0 or effect.link > 0) and routine[op] not in _LOGGED_BEFORE
-        if raises:
-            keys.append(2 * int(when.early[op]))
-            next_raise[one] = min(keys[-1], next_raise.get(one, keys[-1]))
+        at = until = 2 * int(when.time[op])
+        if (effect.owned > 0 or effect.link > 0) and routine[op] not in _LOGGED_BEFORE:
+            at = 2 * int(when.early[op])
         elif effect.mark & Mark.RELEASE:
-            bound = min(2 * int(when.late[op]), next_raise.get(one, 2 * int(when.late[op])))
-            if cleanup is not None and time <= cleanup:
+            bound = min(2 * int(when.late[op]), next_of_thread.get(one, 2 * int(when.late[op])))
+            if cleanup is not None and at <= 2 * cleanup:
                 bound = min(bound, 2 * cleanup)
-            keys.append(max(bound - 1, 2 * time))
-            next_raise[one] = keys[-1]
-        else:
-            keys.append(2 * time)
-            next_raise[one] = keys[-1]
-    keys.reverse()
+            at = until = max(bound - 1, at)
+        next_of_thread[one] = at
+        moments.append(Moment(at, max(at, until)))
+    moments.reverse()
     if effects[0].mark & Mark.BIRTH:
-        keys = [max(key, keys[0]) for key in keys]
-    order = sorted(range(len(effects)), key=lambda i: (keys[i], i))
-    return [effects[i] for i in order]
+        born = moments[0].at
+        moments = [Moment(max(m.at, born), max(m.until, born)) for m in moments]
+    return moments

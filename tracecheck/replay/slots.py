@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracecheck.fltmgr import ContextType, Effect
-from tracecheck.fltmgr.status import KEEP_IF_EXISTS, STATUS_NOT_FOUND
+from tracecheck.fltmgr.status import STATUS_NOT_FOUND
 from tracecheck.replay.effects import Mark, Ops
 from tracecheck.replay.lives import Lives
+from tracecheck.replay.order import intervals
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -52,13 +53,26 @@ class Unnamed:
 def slot_keys(ops: Ops) -> NDArray[np.uint64]:
     """Hash the slot that each operation works on; 0 where it has none."""
     kind = ops.slot_type()
-    scope = np.where(kind == ContextType.VOLUME, ops["filter"], ops["instance"])
+    scope = np.where(kind == ContextType.VOLUME, _filters(ops), ops["instance"])
     mixed = ops["object"] * np.uint64(0x9E3779B97F4A7C15) ^ scope * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed = (mixed ^ mixed >> np.uint64(29)) * np.uint64(0xBF58476D1CE4E5B9) ^ kind * np.uint64(
         0x165667B19E3779F9
     )
     has = (kind != 0) & (ops["object"] != 0)
     return np.where(has, mixed | np.uint64(1), np.uint64(0))
+
+
+def _filters(ops: Ops) -> NDArray[np.uint64]:
+    """Give each row's filter; FltSetVolumeContext has none, its context's allocation told it."""
+    filters = ops["filter"]
+    allocated = np.flatnonzero((ops.effect() == Effect.ALLOCATE) & (filters != 0))
+    if not len(allocated) or filters.all():
+        return filters
+    pointers, last = np.unique(ops["context"][allocated][::-1], return_index=True)
+    of_pointer = filters[allocated[::-1][last]]
+    at = np.minimum(np.searchsorted(pointers, ops["context"]), len(pointers) - 1)
+    known = pointers[at] == ops["context"]
+    return np.where((filters == 0) & known, of_pointer[at], filters)
 
 
 def find_slots(ops: Ops, lives: Lives) -> Slots:
@@ -86,27 +100,47 @@ def find_slots(ops: Ops, lives: Lives) -> Slots:
     return Slots(keys[rows], rows, life_of[rows])
 
 
-def find_unnamed(ops: Ops, lives: Lives, slots: Slots) -> Unnamed:
-    """Find the contexts that calls took out of a slot, or returned, without the log naming them."""
+def find_unnamed(ops: Ops, lives: Lives, slots: Slots, tolerance: int) -> Unnamed:
+    """Find the contexts that calls took out of a slot, or returned, without the log naming them.
+
+    What was in the slot is known only if it was named by the same thread, or before the call can have
+    begun, and if it is not found there again; otherwise the call may have come first, and the context is
+    only uncertain.
+
+    Args:
+        ops: The operations.
+        lives: The effects on named contexts.
+        slots: What is known of slots.
+        tolerance: As for :func:`tracecheck.replay.order.intervals`.
+    """
     effect, success, keys = ops.effect(), ops.succeeded(), slot_keys(ops)
     sets, deletes = effect == Effect.SET, effect == Effect.DELETE_BY_OBJECT
-    silent = (sets | deletes) & ~ops["has_old_context"] & (keys != 0)
+    silent = (sets | (deletes & success)) & ~ops["has_old_context"] & (keys != 0)
     asked = ops.has("old_requested") & ops["old_requested"]
-    keeps = ops.has("operation") & (ops["operation"] == KEEP_IF_EXISTS)
-    unlinks = silent & success
-    uncertain = silent & asked & (success | (sets & keeps))
-    rows = np.flatnonzero(unlinks | uncertain)
+    rows = np.flatnonzero(silent & (success | asked))
     if not len(rows) or not len(slots.op):
-        return Unnamed(rows[:0], rows[:0], unlinks[:0], uncertain[:0])
+        return Unnamed(rows[:0], rows[:0], silent[:0], silent[:0])
     at = _last_before(slots, keys[rows], rows)
     held = np.where(at >= 0, slots.life[at], EMPTY)
     held = np.where(_still_there(slots, held, keys[rows], rows), held, EMPTY)
-    other = ops["context"][rows] != lives.pointer[lives.first[held]]
     # A set of the context that the slot already holds takes nothing out of it.
-    keep = (held != EMPTY) & (other | deletes[rows])
+    keep = (held != EMPTY) & ((ops["context"][rows] != lives.pointer[lives.first[held]]) | deletes[rows])
     keep &= ~_left_since(lives, held, np.where(at >= 0, slots.op[at], 0), rows)
-    rows, held = rows[keep], held[keep]
-    return Unnamed(rows, held, unlinks[rows], uncertain[rows])
+    keep &= rows < _next_life(lives)[held]
+    rows, held, named = rows[keep], held[keep], slots.op[at[keep]]
+    early = intervals(ops, tolerance).early[rows] if len(rows) else rows
+    sure = (ops["tid"][named] == ops["tid"][rows]) | (ops["time"][named] <= early)
+    sure &= ~_found_later(ops, slots, held, rows)
+    return Unnamed(rows, held, success[rows] & sure, asked[rows] | ~sure)
+
+
+def _next_life(lives: Lives) -> Ints:
+    """Tell, for each life, the operation with which the next life of its pointer begins."""
+    pointer, op = lives.pointer[lives.first], lives.op[lives.first]
+    after = np.full(len(pointer), np.iinfo(np.int64).max)
+    same = pointer[1:] == pointer[:-1]
+    after[:-1][same] = op[1:][same]
+    return after
 
 
 def _last_before(slots: Slots, key: NDArray[np.uint64], op: Ints) -> Ints:
@@ -130,6 +164,18 @@ def _still_there(slots: Slots, life: Ints, key: NDArray[np.uint64], op: Ints) ->
     good = (life >= 0) & (at >= 0)
     good[good] = (by_life[at[good]] == life[good]) & (slots.key[order][at[good]] == key[good])
     return good
+
+
+def _found_later(ops: Ops, slots: Slots, life: Ints, op: Ints) -> Bools:
+    """Tell which lives are next named, after an operation, as what a slot held: no call put them back."""
+    order = np.lexsort((slots.op, slots.life))
+    by_life, by_op = slots.life[order], slots.op[order]
+    at = np.searchsorted(by_life << 32 | by_op, life << 32 | op, "right")
+    found = at < len(order)
+    found[found] = by_life[at[found]] == life[found]
+    following = by_op[np.minimum(at, len(order) - 1)]
+    put_back = (ops.effect()[following] == Effect.SET) & ops.succeeded()[following]
+    return found & ~put_back
 
 
 def _left_since(lives: Lives, life: Ints, named: Ints, op: Ints) -> Bools:

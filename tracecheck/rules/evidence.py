@@ -29,12 +29,14 @@ class Unload:
         entered: When it began, nanoseconds.
         ended: When it ended; None where it never did.
         op: The operation that tells.
+        unregistered: Whether FltUnregisterFilter was entered.
     """
 
     filter: int
     entered: int
     ended: int | None
     op: int
+    unregistered: bool
 
     def concerns(self, filter_: int) -> bool:
         """Tell whether a context of a filter is concerned; an unknown filter may be any."""
@@ -126,28 +128,28 @@ class Evidence:
 
     @cached_property
     def unloads(self) -> list[Unload]:
-        """Every unload that the capture shows, in order."""
+        """Every unload that the capture shows, in order.
+
+        The unload callback calls FltUnregisterFilter: rows of both that belong together are one unload.
+        """
         effect, phase, time = self.ops.effect(), self.ops["phase"], self.ops["time"]
         found: list[Unload] = []
-        rows = np.flatnonzero((effect == Effect.UNLOAD) | (effect == Effect.UNREGISTER))
-        for op in rows.tolist():
+        for op in np.flatnonzero((effect == Effect.UNLOAD) | (effect == Effect.UNREGISTER)).tolist():
             filter_, when = int(self.ops["filter"][op]), int(time[op])
-            open_ = [i for i, u in enumerate(found) if u.ended is None and u.concerns(filter_)]
-            if phase[op] == 1 or not self.ops.has("phase")[op]:
-                # The callback calls FltUnregisterFilter: its own beginning is not another unload.
-                if not open_:
-                    found.append(Unload(filter_, when, None, op))
-                elif not found[open_[-1]].filter and filter_:
-                    before = found[open_[-1]]
-                    found[open_[-1]] = Unload(filter_, before.entered, None, before.op)
-            elif open_:
-                begun = found[open_[-1]]
-                found[open_[-1]] = Unload(begun.filter or filter_, begun.entered, when, op)
-            elif found and found[-1].concerns(filter_):
-                last = found[-1]
-                found[-1] = Unload(last.filter or filter_, last.entered, when, op)
-            else:
-                found.append(Unload(filter_, when, when, op))
+            ends = bool(self.ops.has("phase")[op]) and phase[op] == 2
+            unregisters = bool(effect[op] == Effect.UNREGISTER)
+            mine = [i for i, u in enumerate(found) if u.concerns(filter_) and (ends or u.ended is None)]
+            if not mine:
+                found.append(Unload(filter_, when, when if ends else None, op, unregisters))
+                continue
+            before = found[mine[-1]]
+            found[mine[-1]] = Unload(
+                before.filter or filter_,
+                before.entered,
+                when if ends else None,
+                op if ends else before.op,
+                before.unregistered or unregisters,
+            )
         return found
 
     def unload_of(self, life: int) -> Unload | None:
@@ -155,11 +157,11 @@ class Evidence:
         filter_, first = int(self.context("filter")[life]), int(self.context("first")[life])
         last = int(self.context("last")[life])
         for unload in self.unloads:
-            if (
-                unload.concerns(filter_)
-                and first <= unload.entered
-                and (unload.ended is None or unload.ended >= last)
-            ):
+            if not unload.concerns(filter_):
+                continue
+            if unload.ended is None and unload.unregistered and first <= unload.entered:
+                return unload
+            if unload.ended is not None and unload.ended >= last:
                 return unload
         return None
 

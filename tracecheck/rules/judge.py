@@ -97,11 +97,12 @@ def _unjudged_types(evidence: Evidence) -> tuple[frozenset[int], str]:
     codes = ("R01", "R02", "R03", "R04", "R05")
     faulty: Counter[int] = Counter()
     lives: set[int] = set()
+    known = set(evidence.lives_that("birth", "allocated").tolist())
     lacking: set[str] = set()
     for code in codes:
         for candidate in RULES[code].find(evidence):
             lacks = evidence.coverage.lacks(candidate.needs)
-            if lacks and candidate.life is not None and candidate.life not in lives:
+            if lacks and candidate.life is not None and candidate.life in known - lives:
                 lives.add(candidate.life)
                 lacking |= lacks
                 faulty[_type(evidence, candidate)] += 1

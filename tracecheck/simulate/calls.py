@@ -78,7 +78,7 @@ class Calls:
         return self._shapes[key]
 
     def note(self, thread: Thread, key: str, *values: int) -> None:
-        """Logs a callback, or a call that changes no count."""
+        """Log a callback, or a call that changes no count."""
         self.log.write(thread, self._shapes[key], self.machine.now, *values)
 
     def allocate(self, thread: Thread, key: str) -> Steps[Context | None]:
@@ -89,7 +89,7 @@ class Calls:
         begin = machine.now
         yield machine.delay()
         status, context = STATUS_INSUFFICIENT_RESOURCES, None
-        if not self._shortage or machine.random() >= self._shortage:
+        if not self._is_short(shape):
             status, context = self.manager.allocate(self.filter, kind, size)
         yield self.log.pause(thread)
         pointer = context.pointer if context else 0
@@ -284,6 +284,10 @@ class Calls:
             self.machine.post(self.undertaker, lambda worker: self.clean_up(worker, context))
         else:
             yield from self.clean_up(thread, context)
+
+    def _is_short(self, shape: Shape) -> bool:
+        """Whether there is no memory for an allocation; instances are set up when there is enough."""
+        return shape.site.function != "InstanceSetup" and self.machine.random() < self._shortage
 
     def _related(self, instance: Instance, file: FileObject) -> list[tuple[int, Owner, Node]]:
         """Name owner and object for each type that FltGetContexts looks for."""

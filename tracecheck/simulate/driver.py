@@ -115,9 +115,11 @@ class Driver:
             del self.instances[volume]
         yield 40
         yield from calls.detach(thread, calls.manager.tear_down_owner(instance))
+        yield 10
+        self.world.free_instance(instance)
 
     def unload(self, thread: Thread) -> Steps[bool]:
-        """FilterUnload and FltUnregisterFilter; gives whether the latter returned."""
+        """FilterUnload and FltUnregisterFilter; give whether the latter returned."""
         calls, pointer = self.calls, self.filter.pointer
         calls.note(thread, "unload.begin", pointer)
         yield 200

@@ -96,7 +96,7 @@ class FilterManager:
         return STATUS_SUCCESS, old if wanted else None, dead
 
     def get(self, owner: Owner, node: Node, kind: int) -> tuple[int, Context | None]:
-        """Find what is attached to ``node`` and gives the caller a reference."""
+        """Find what is attached to ``node`` and give the caller a reference."""
         if not node.supports:
             return STATUS_NOT_SUPPORTED, None
         context = node.slots.get(owner.key | kind)
@@ -128,7 +128,7 @@ class FilterManager:
     def delete(
         self, owner: Owner, node: Node, kind: int, wanted: bool
     ) -> tuple[int, Context | None, Context | None]:
-        """Detach what is attached to ``node``; gives status, OldContext and what died of it."""
+        """Detach what is attached to ``node``; give status, OldContext and what died of it."""
         if not node.supports:
             return STATUS_NOT_SUPPORTED, None, None
         old = node.slots.get(owner.key | kind)
@@ -138,7 +138,7 @@ class FilterManager:
         return STATUS_SUCCESS, old if wanted else None, dead
 
     def close_section(self, context: Context) -> tuple[int, bool]:
-        """Drop the reference that a section holds; gives the status and whether the count reached zero."""
+        """Drop the reference that a section holds; give the status and whether the count reached zero."""
         assert context.kind == SECTION
         if not context.sectioned:
             return STATUS_INVALID_PARAMETER, False
@@ -148,11 +148,11 @@ class FilterManager:
         return STATUS_SUCCESS, self._is_dead(context)
 
     def tear_down(self, node: Node) -> list[Context]:
-        """The object goes away: detaches all that hangs on it, and gives what died of it."""
+        """The object goes away: detach all that hangs on it, and give what died of it."""
         return self._detach(list(node.slots.values()))
 
     def tear_down_owner(self, owner: Owner) -> list[Context]:
-        """The instance or filter goes away: detaches all its contexts, and gives what died of it."""
+        """The instance or filter goes away: detach all its contexts, and give what died of it."""
         return self._detach(list(owner.linked))
 
     def free(self, context: Context) -> None:
@@ -182,7 +182,7 @@ class FilterManager:
         return [context for context in contexts if self._is_dead(context)]
 
     def _hand_over(self, old: Context | None, wanted: bool) -> Context | None:
-        """Detach ``old`` and passes the object's reference to the caller, or drops it."""
+        """Detach ``old`` and pass the object's reference to the caller, or drop it."""
         if old is None:
             return None
         self._unlink(old)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracecheck.errors import UsageError
 from tracecheck.fltmgr.status import KEEP_IF_EXISTS
 from tracecheck.simulate.conditions import nanoseconds
 from tracecheck.simulate.objects import ON_STREAM, STREAM, TYPE_NAMES, Context
@@ -92,7 +93,7 @@ class Injection:
                 return file, instance
             yield from self.world.close(self.thread, file)
             yield from self.world.retire(self.thread, stream)
-        raise AssertionError("the driver sets no contexts of that type")
+        raise UsageError("the mix makes no contexts of the type that the fault needs")
 
     def blame(self, key: str, context: Context, thread: Thread | None = None) -> None:
         """Take down that the event just written is the fault."""

@@ -100,7 +100,7 @@ class Machine:
         self.run(thread, self._work(thread))
 
     def post(self, thread: Thread, item: Callable[[Thread], Steps[None]]) -> None:
-        """Queue work to a worker thread and wakes it."""
+        """Queue work to a worker thread and wake it."""
         thread.items.append(item)
         if thread.parked is not None:
             steps, thread.parked = thread.parked, None

@@ -47,7 +47,7 @@ class Noise:
         self._kinds = (self._switch, self._pool, self._manifest, self._message)
 
     def write(self, thread: Thread, tick: int) -> int:
-        """Write what lies before an event of ``thread`` at ``tick``; gives how many records that is."""
+        """Write what lies before an event of ``thread`` at ``tick``; give how many records that is."""
         count = 0
         while self._draw() < _CHANCE:
             self._kinds[int(self._draw() * len(self._kinds))](thread, tick)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tracecheck.errors import UsageError
+from tracecheck.simulate.callbacks import BEHAVIOURS
 from tracecheck.simulate.conditions import CONDITIONS
 from tracecheck.simulate.faults import FAULTS
 
@@ -59,6 +60,13 @@ class Mix:
     dirty: int = 5
     reset: int = 4
     drop: int = 5
+
+    def is_sound(self) -> bool:
+        """Tell whether chances are chances, weights are weights, and there is something to do."""
+        chances = [value for name, value in vars(self).items() if name not in BEHAVIOURS]
+        weights = [value for name, value in vars(self).items() if name in BEHAVIOURS]
+        sound = all(0 <= chance <= 1 for chance in chances) and min(weights) >= 0 < sum(weights)
+        return sound and self.shortage < 1 and self.failures < 1
 
 
 @dataclass(frozen=True)
@@ -157,6 +165,7 @@ class Scenario:
             (not 1 <= self.processors <= 64, "there are 1 to 64 processors"),
             (not 1 <= self.threads <= 256, "there are 1 to 256 threads"),
             (not 1 <= self.drivers <= 3, "there are 1 to 3 drivers"),
+            (not self.mix.is_sound(), "the mix has chances that are none, or nothing to do"),
             (self.duration < 0, "time does not run backwards"),
             (self.unload and bool(loaded), f"{', '.join(loaded)}: needs a run without unload"),
             (self.unload and self.cut, "a capture that is cut off has no unload"),

@@ -67,7 +67,7 @@ class Simulation:
 
 
 def simulate(scenario: Scenario) -> Simulation:
-    """Run a machine on which drivers use contexts, and captures what they log.
+    """Run a machine on which drivers use contexts, and capture what they log.
 
     Args:
         scenario: What is to happen.

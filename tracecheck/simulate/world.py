@@ -43,7 +43,6 @@ class World:
         volumes: What there is to attach to.
         drivers: The loaded drivers, the highest altitude first.
         closing: Set when the threads shall end.
-        running: How many threads still open files.
     """
 
     def __init__(
@@ -55,8 +54,6 @@ class World:
         self.log = log
         self.drivers: list[Driver] = []
         self.closing = False
-        self.running = 0
-        self._space = space
         self._streams_of = space.lookaside(0x1A0)
         self._files_of = space.lookaside(0x180)
         self._transactions_of = space.lookaside(0x2D0)
@@ -83,7 +80,6 @@ class World:
         for thread in (*self._workers, *self._idle):
             self.machine.serve(thread)
         for index, thread in enumerate(apps):
-            self.running += 1
             self.machine.run(thread, self._application(thread, between), 1 + 37 * index)
 
     def worker(self) -> Thread:
@@ -102,6 +98,10 @@ class World:
     def make_instance(self, volume: Volume) -> Instance:
         """Make an instance for a filter on ``volume``."""
         return Instance(self._instances_of.take(), self.serial(), volume)
+
+    def free_instance(self, instance: Instance) -> None:
+        """Take the memory of a detached instance back; the next one that attaches may get it."""
+        self._instances_of.give(instance.pointer)
 
     def serial(self) -> int:
         """Give a number that nobody else has."""
@@ -187,7 +187,6 @@ class World:
                 yield self._period - machine.now % self._period + machine.below(2000)
             else:
                 yield 20 + machine.below(600)
-        self.running -= 1
 
     def _one_file(self, thread: Thread, choices: tuple[str, ...]) -> Steps[None]:
         machine = self.machine
