@@ -139,13 +139,19 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
     unknown = replayed.contexts.column("birth").to_pylist().count("unknown")
     if unknown:
         reasons.append(
-            f"{unknown} contexts were allocated before the capture began, or their allocation is missing"
+            f"{_contexts(unknown)} used but never allocated in the capture: born before it, or lost"
         )
         advice.append("start the capture before the driver")
     if replayed.contradictions:
-        reasons.append(f"the trace contradicts itself on {len(replayed.contradictions)} contexts")
+        reasons.append(
+            f"{_contexts(len(replayed.contradictions))} told of in ways that contradict each other"
+        )
     if read.warnings and not len(read.losses):
         reasons.append("a part of the input could not be read")
     worst = set(judgement.findings.column("severity").to_pylist())
     word = "findings" if worst & {"error", "warning"} else "inconclusive" if reasons else "clean"
     return Verdict(word, tuple(reasons), tuple(advice))
+
+
+def _contexts(number: int) -> str:
+    return "1 context is" if number == 1 else f"{number:,} contexts are"

@@ -163,9 +163,11 @@ class LossTally:
         """Tell of the buffers missing between the i-th and the next by number."""
         missing = int(s["sequence"][i + 1] - s["sequence"][i]) - 1
         if self.header.log_file_mode & MODE_CIRCULAR and s["header"][: i + 1].all():
-            seen = s["low"][i + 1 :]
+            # What was overwritten of a processor may be younger than what is left of another.
+            cpus, low = s["cpu"][i + 1 :], s["low"][i + 1 :]
+            end = max(int(low[cpus == cpu].min()) for cpu in np.unique(cpus).tolist())
             text = "overwritten by later ones: the log is circular"
-            return _Row(None, None, _time(int(seen.min())), missing, "buffers", "buffer sequence", text)
+            return _Row(None, None, _time(end), missing, "buffers", "buffer sequence", text)
         start, end = _NEVER.max, _NEVER.min
         for cpu in np.unique(s["cpu"][~s["header"]]).tolist():
             of_cpu = (s["cpu"] == cpu) & (s["high"] != _NEVER.min)

@@ -85,10 +85,10 @@ def _outside(loss: dict[str, Any], first: int, last: int) -> list[dict[str, Any]
     parts = []
     if start is None or start < first:
         parts.append(
-            {**loss, "start": start, "end": first if end is None else min(end, first), "detail": note}
+            {**loss, "start": start, "end": first - 1 if end is None else min(end, first - 1), "detail": note}
         )
     if end is None or end > last:
         parts.append(
-            {**loss, "start": last if start is None else max(start, last), "end": end, "detail": note}
+            {**loss, "start": last + 1 if start is None else max(start, last + 1), "end": end, "detail": note}
         )
     return parts

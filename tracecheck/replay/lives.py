@@ -85,7 +85,7 @@ def _reborn_unseen(
 
 
 def overlaps(start: Ints, end: Ints, losses: list[tuple[int, int]]) -> Bools:
-    """Tell which intervals a loss overlaps; touching at one moment is not overlapping.
+    """Tell which intervals a loss overlaps, if only at one moment: what was lost may have been of it.
 
     Args:
         start: Where the intervals begin, nanoseconds.
@@ -94,7 +94,7 @@ def overlaps(start: Ints, end: Ints, losses: list[tuple[int, int]]) -> Bools:
     """
     touched = np.zeros(len(start), np.bool_)
     for low, high in losses:
-        touched |= (start < high) & (end > low)
+        touched |= (start <= high) & (end >= low)
     return touched
 
 

@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
+from tracecheck.etl import plain_rows
 from tracecheck.reporters.calls import call_lines
 from tracecheck.reporters.common import (
     SEVERITIES,
@@ -21,6 +22,7 @@ from tracecheck.reporters.lives import birth_text, end_text
 from tracecheck.reporters.lookup import Lookup, Row, lives_by_type, ordered
 from tracecheck.reporters.losses import loss_line
 from tracecheck.reporters.names import context_kind
+from tracecheck.rules.evidence import describe_loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +61,7 @@ class _Report:
         self.analysis = analysis
         self.everything = everything
         self.paint = paint
-        self.cases = _cases(ordered(analysis.findings))
+        self.cases = _cases(_without_losses(ordered(analysis.findings), analysis))
         self.groups = [_Group(alike, alike[: self._most(SHOWN_ALIKE)]) for alike in _alike(self.cases)]
         self._look_up([case[0] for group in self.groups for case in group.shown])
 
@@ -184,6 +186,12 @@ class _Group(NamedTuple):
 
     alike: list[list[Row]]
     shown: list[list[Row]]
+
+
+def _without_losses(found: list[Row], analysis: Analysis) -> list[Row]:
+    """Leave out the findings that only repeat a loss: the lines on quality tell it with its time."""
+    losses = {describe_loss(loss) for loss in plain_rows(analysis.losses)}
+    return [row for row in found if row["context_id"] is not None or row["message"] not in losses]
 
 
 def _cases(found: list[Row]) -> list[list[Row]]:

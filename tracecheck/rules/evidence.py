@@ -124,7 +124,7 @@ class Evidence:
 
     def gap_during(self, start: int, end: int) -> str:
         """Tell what is missing of a stretch of time, "" where nothing is known to be."""
-        return next((text for low, high, text in self.gaps if start < high and end > low), "")
+        return next((text for low, high, text in self.gaps if start <= high and end >= low), "")
 
     @cached_property
     def unloads(self) -> list[Unload]:
@@ -219,24 +219,24 @@ class Evidence:
         site = self._site(np.array([op]), self.context("context_type")[[life]])
         return self._longest_hold.get(int(site[0]))
 
-    def in_flight(self, life: int, factor: int = 10) -> bool:
-        """Tell whether all that holds a life may be calls that the end of the capture cut off.
+    def in_flight(self, life: int) -> bool:
+        """Tell whether all that holds a life may be calls that the end of the capture cut off."""
+        return all(self.may_be_in_flight(life, op) for op in self.unanswered(life).steps)
 
-        A reference may be of such a call where it is no older than a multiple of the longest time for which
-        any reference taken like it was held; where none was ever released, where its thread did nothing
-        after it.
+    def may_be_in_flight(self, life: int, op: int) -> bool:
+        """Tell whether a reference may be of a call that the end of the capture cut off.
+
+        It may where it is no older than ten times the longest time for which any reference taken like it
+        was held; where none was ever released, where its thread did nothing after it.
 
         Args:
             life: Row of the contexts table.
-            factor: The multiple.
+            op: The operation that took the reference.
         """
-        return all(self._may_be_in_flight(life, op, factor) for op in self.unanswered(life).steps)
-
-    def _may_be_in_flight(self, life: int, op: int, factor: int) -> bool:
         usual = self.usual_hold(life, op)
         if usual is None:
             return self._last_of_thread[int(self.ops["tid"][op])] == op
-        return self.end - int(self.ops["time"][op]) <= factor * usual
+        return self.end - int(self.ops["time"][op]) <= 10 * usual
 
     def names(self, column: str, op: int) -> str:
         """Give a name of an operation, "" where it was not logged."""

@@ -9,7 +9,6 @@ from tracecheck.fltmgr import RELEASES, ContextType, Effect
 from tracecheck.rules.evidence import Evidence, Unload
 from tracecheck.rules.registry import Candidate, rule
 
-_OUT_OF_PROPORTION = 100
 _GETS = (Effect.GET, Effect.GET_MANY)
 _STORED = "references that are taken like this one are often kept in another structure, and released with it"
 _CUT_OFF = "the calls that hold it may still have been running when the capture ended"
@@ -43,13 +42,12 @@ def outlived_its_object(evidence: Evidence) -> Iterator[Candidate]:
         if not valid[life] or last[life] > gone[life]:
             continue
         unload = evidence.unload_of(life)
-        # Without an unload a release could still follow: it must be out of all proportion.
         doubts: tuple[str, ...] = ()
-        if unload is None and evidence.in_flight(life, _OUT_OF_PROPORTION):
+        candidates = evidence.unanswered(life).candidates
+        # Without an unload a release may still follow, of any reference that could be the one.
+        if unload is None and any(evidence.may_be_in_flight(life, op) for op in candidates):
             doubts = (_CUT_OFF,)
-        elif unload is None and any(
-            _may_be_stored(evidence, life, op) for op in evidence.unanswered(life).steps
-        ):
+        elif unload is None and any(_may_be_stored(evidence, life, op) for op in candidates):
             doubts = (_STORED,)
         until = unload.ended if unload is not None and unload.ended is not None else evidence.end
         yield _leak(evidence, life, "after its object was gone", until, doubts, unload)
