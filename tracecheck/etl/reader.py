@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, TypeVar
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -28,10 +26,6 @@ from tracecheck.etl.walk import Walk, walk
 #: How many bytes of unpacked buffers a chunk has, about. Payload places are 32-bit numbers.
 CHUNK = 16 << 20
 _HEADER_PEEK = 1 << 16
-# How many chunks are worked on at once.
-_AHEAD = 2
-_T = TypeVar("_T")
-_R = TypeVar("_R")
 
 
 @dataclass(frozen=True)
@@ -138,8 +132,9 @@ class Log:
         self.buffers = self.compressed_buffers = 0
         self._tally = LossTally(self.header, self._clock)
         clock = self._clock
-        every = read_buffers(self._file, self.size, CHUNK, self._damage)
-        for buffers, walked, columns in _ahead(_records, every):
+        for buffers in read_buffers(self._file, self.size, CHUNK, self._damage):
+            walked = walk(buffers.data, buffers.start, buffers.end)
+            columns = gather(buffers.data, walked.position, walked.kind)
             self.buffers += len(buffers.start)
             self.compressed_buffers += int(np.count_nonzero(buffers.header["flags"] & BUFFER_COMPRESSED))
             self._note_bad(buffers, walked)
@@ -202,24 +197,6 @@ def open_log(path: str | Path) -> Log:
         InputError: The file cannot be opened, or is no .etl file.
     """
     return Log(path)
-
-
-def _records(buffers: Buffers) -> tuple[Buffers, Walk, Columns]:
-    """Find the records of some buffers and read their headers."""
-    walked = walk(buffers.data, buffers.start, buffers.end)
-    return buffers, walked, gather(buffers.data, walked.position, walked.kind)
-
-
-def _ahead(work: Callable[[_T], _R], items: Iterable[_T]) -> Iterator[_R]:
-    """Do work on items in their order, some of them ahead: array work lets other threads run beside it."""
-    with ThreadPoolExecutor(_AHEAD) as pool:
-        waiting: deque[Future[_R]] = deque()
-        for item in items:
-            waiting.append(pool.submit(work, item))
-            if len(waiting) > _AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
 
 
 @dataclass(frozen=True)

@@ -42,7 +42,7 @@ _SIZE_AT_4 = (
 )
 
 # How many words apart lanes begin, and how many words behind that point are looked at for a header.
-_LANE = 2048
+_LANE = 1024
 _WINDOW = 64
 # Below this many lanes a plain loop is faster than array work.
 _FEW = 40

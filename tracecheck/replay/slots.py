@@ -175,7 +175,8 @@ def _found_later(ops: Ops, slots: Slots, life: Ints, op: Ints) -> Bools:
     found[found] = by_life[at[found]] == life[found]
     following = by_op[np.minimum(at, len(order) - 1)]
     put_back = (ops.effect()[following] == Effect.SET) & ops.succeeded()[following]
-    return found & ~put_back
+    later: Bools = found & ~put_back
+    return later
 
 
 def _left_since(lives: Lives, life: Ints, named: Ints, op: Ints) -> Bools:
