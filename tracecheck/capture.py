@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tracecheck.etl import LOSSES, open_log
 from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses
@@ -136,7 +137,7 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
     if len(read.losses):
         reasons.append("events are missing from the capture")
         advice.append("capture with more and larger buffers, and not to a circular file")
-    unknown = replayed.contexts.column("birth").to_pylist().count("unknown")
+    unknown = pc.sum(pc.equal(replayed.contexts.column("birth"), "unknown")).as_py() or 0
     if unknown:
         reasons.append(
             f"{_contexts(unknown)} used but never allocated in the capture: born before it, or lost"

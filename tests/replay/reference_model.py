@@ -123,7 +123,7 @@ class Step(NamedTuple):
     fault: str
 
 
-@dataclass
+@dataclass(eq=False)
 class Life:
     """One life of one pointer: its rows in the log's order, and what the replay made of them."""
 
@@ -133,9 +133,7 @@ class Life:
     rows: list[Row] = field(default_factory=list)
     assumed: bool = False
     uncertain: bool = False
-    attached: Op | None = None
-    named: int = -1
-    gone_signs: list[Op] = field(default_factory=list)
+    namings: list[Op] = field(default_factory=list)
     allocated_again: Op | None = None
     birth_owned: int = 0
     birth_link: int = 0
@@ -163,7 +161,7 @@ class Life:
     @property
     def context_type(self) -> int:
         """The first type that a row of the life tells."""
-        return next((row.op.context_type for row in self.rows if row.op.context_type), 0)
+        return next((kind for row in self.rows if (kind := row.op.context_type or type_of(row.op))), 0)
 
     @property
     def filter(self) -> int:
@@ -182,99 +180,37 @@ def replay(ops: Sequence[Op], losses: Sequence[Loss], tolerance: int = 1_000_000
     Returns:
         The lives, sorted by pointer and generation.
     """
-    lives = Splitter(losses).split(ops)
-    for life in lives:
-        _replay_life(life, ops, tolerance)
+    clock = Clock(ops, tolerance)
+    splitter = Splitter(losses)
+    splitter.split(ops)
+    slots = Slots(splitter, clock)
+    slots.walk(ops)
+    for life in splitter.lives:
+        _replay_life(life, clock)
         life.end = _end(life)
         if life.end == "held":
-            life.object_gone = _object_gone(life)
-    return sorted(lives, key=lambda life: (life.pointer, life.generation))
+            life.object_gone = slots.object_gone(life)
+    return sorted(splitter.lives, key=lambda life: (life.pointer, life.generation))
 
 
 class Splitter:
-    """Walks through the operations, keeping the slots and the current life of each pointer."""
+    """Gives every effect that a row names to a life of its pointer."""
 
     def __init__(self, losses: Sequence[Loss]) -> None:
         self.losses = losses
         self.lives: list[Life] = []
         self.current: dict[int, Life] = {}
-        self.slots: dict[Slot | None, Life] = {}
+        self.life_of: dict[tuple[int, int], Life] = {}
 
-    def split(self, ops: Iterable[Op]) -> list[Life]:
-        """Give every row to its life."""
+    def split(self, ops: Iterable[Op]) -> None:
+        """Walk through the operations."""
         for op in ops:
-            if op.routine in SETS:
-                self._set(op)
-            elif op.routine in GETS:
-                self._get(op)
-            elif op.routine in DELETES:
-                self._delete_by_object(op)
-            elif op.routine == "InstanceTeardownComplete":
-                self._teardown(op)
-            elif op.context:
-                self._plain(op)
-        return self.lives
-
-    def _set(self, op: Op) -> None:
-        slot = slot_of(op)
-        before = self.slots.get(slot)
-        self._may_have_gained(op, before)
-        good = succeeded(op)
-        if op.context:
-            self._touch(op, op.context, "set" if good else "failed set")
-        if op.old_context:
-            self._touch(op, op.old_context, "replaced" if good else "kept")
-        if good and op.context:
-            if op.old_context is None and before and before.pointer != op.context:
-                self._touch(op, before.pointer, "unlink")
-            self._name(slot, op, op.context, before)
-            self._attach(op)
-        elif not good and op.old_context:
-            self._name(slot, op, op.old_context, before)
-
-    def _get(self, op: Op) -> None:
-        slot = slot_of(op)
-        before = self.slots.get(slot)
-        if not succeeded(op):
-            if before and op.status == NOT_FOUND:
-                before.gone_signs.append(op)
-            self.slots.pop(slot, None)
-        elif op.context:
-            self._touch(op, op.context, "get")
-            self._name(slot, op, op.context, before)
-            self._attach(op)
-
-    def _delete_by_object(self, op: Op) -> None:
-        slot = slot_of(op)
-        before = self.slots.get(slot)
-        self._may_have_gained(op, before)
-        if not succeeded(op):
-            return
-        if op.old_context:
-            self._touch(op, op.old_context, "replaced")
-        elif op.old_context is None and before:
-            self._touch(op, before.pointer, "unlink")
-        self.slots.pop(slot, None)
-
-    def _teardown(self, op: Op) -> None:
-        for life in self.lives:
-            at = life.attached
-            if at and op.instance and at.instance == op.instance and SETS.get(at.routine) != TYPES["Volume"]:
-                life.gone_signs.append(op)
-
-    def _plain(self, op: Op) -> None:
-        """Handle the routines that name their context and know of no slot."""
-        kind = plain_kind(op)
-        if kind:
-            self._touch(op, op.context, kind)
-        if kind == "create":
-            self._attach(op)
+            for pointer, kind in named(op):
+                self._touch(op, pointer, kind)
 
     def _touch(self, op: Op, pointer: int, kind: str) -> None:
         """Add a row to the life of the pointer that is current, or to a new one."""
         life = self.current.get(pointer)
-        if life and (kind in ("allocate", "cleanup") or EFFECTS[kind].link < 0):
-            self.slots = {slot: other for slot, other in self.slots.items() if other is not life}
         if kind == "allocate":
             if life:
                 life.allocated_again = op
@@ -282,8 +218,8 @@ class Splitter:
         elif life is None or self._may_be_another(life, op, kind):
             life = self._begin(pointer, known=False)
         life.rows.append(Row(op, kind))
-        if op.status is None and (op.routine in SETS or op.routine in DELETES or op.routine in SECTIONS):
-            life.assumed = True
+        life.assumed |= is_assumed(op)
+        self.life_of[op.order, pointer] = life
 
     def _begin(self, pointer: int, *, known: bool) -> Life:
         last = self.current.get(pointer)
@@ -299,31 +235,138 @@ class Splitter:
             return False
         return any(overlaps(loss, last.op.time, op.time) for loss in self.losses)
 
-    def _name(self, slot: Slot | None, op: Op, pointer: int, before: Life | None) -> None:
-        """Put the pointer's life in the slot and in no other; whoever was there before is gone from it."""
-        life = self.current[pointer]
-        if before and before is not life and _shows_gone(op, before):
-            before.gone_signs.append(op)
-        self.slots = {other: named for other, named in self.slots.items() if named is not life}
-        if slot:
-            self.slots[slot] = life
-            life.named = op.order
 
-    def _attach(self, op: Op) -> None:
-        if op.object:
-            self.current[op.context].attached = op
+class Slots:
+    """Walks through the operations a second time, with what is in every slot.
 
-    def _may_have_gained(self, op: Op, before: Life | None) -> None:
-        """Mark the context in the slot where the call may have returned it with nothing logged of it."""
-        failed_delete = op.routine in DELETES and not succeeded(op)
-        if before and before.pointer != op.context and op.old_requested and op.old_context is None:
-            before.uncertain |= not failed_delete
+    Attributes:
+        inside: The life in each slot, and the row that named it last.
+        told: The rows that tell of each slot, with the life that is in it from then on, if any.
+    """
+
+    def __init__(self, splitter: Splitter, clock: Clock) -> None:
+        self.life_of = splitter.life_of
+        self.clock = clock
+        self.inside: dict[Slot, tuple[Life, Op]] = {}
+        self.told: dict[Slot, list[tuple[Op, Life | None]]] = {}
+        self.teardowns = [op for op in clock.ops if op.routine == "InstanceTeardownComplete"]
+
+    def walk(self, ops: Sequence[Op]) -> None:
+        """Derive the unlinks that no row names, and mark the lives that may have been changed unseen."""
+        for op in ops:
+            life = self._named(op)
+            if life and self.slot_of(op):
+                life.namings.append(op)
+        for op in ops:
+            slot = self.slot_of(op)
+            if slot and (op.routine in SETS or op.routine in DELETES):
+                self._unnamed(op, slot)
+            self._leave(op)
+            if slot:
+                self._tell(op, slot)
+
+    def slot_of(self, op: Op) -> Slot | None:
+        """The slot that a set, a get or a delete by object is about, None where it was not logged."""
+        kind = SETS.get(op.routine) or GETS.get(op.routine) or DELETES.get(op.routine)
+        if not kind or not op.object:
+            return None
+        if kind != TYPES["Volume"]:
+            return (kind, op.object, op.instance)
+        life = self.life_of.get((op.order, op.context)) if op.context else None
+        born_of = life.rows[0].op.filter if life and life.known else None
+        return (kind, op.object, op.filter or born_of)
+
+    def _named(self, op: Op) -> Life | None:
+        """The life that a row tells to be in its slot."""
+        pointer = None
+        if op.routine in SETS:
+            pointer = op.context if succeeded(op) else op.old_context
+        elif op.routine in GETS and succeeded(op):
+            pointer = op.context
+        return self.life_of[op.order, pointer] if pointer else None
+
+    def _leave(self, op: Op) -> None:
+        """Take out the contexts that a row cleans up, takes off their objects, or allocates again."""
+        for pointer, kind in named(op):
+            life = self.life_of[op.order, pointer]
+            gone = kind == "cleanup" or EFFECTS[kind].link < 0
+            for slot, (other, _) in list(self.inside.items()):
+                if other.pointer == pointer and (gone or other is not life):
+                    del self.inside[slot]
+
+    def _tell(self, op: Op, slot: Slot) -> None:
+        """Note what a row tells of its slot."""
+        life = self._named(op)
+        if life:
+            self.inside = {other: held for other, held in self.inside.items() if held[0] is not life}
+            self.inside[slot] = (life, op)
+        elif empties(op):
+            self.inside.pop(slot, None)
+        else:
+            return
+        self.told.setdefault(slot, []).append((op, life))
+
+    def _unnamed(self, op: Op, slot: Slot) -> None:
+        """Find what a call did to the context in its slot without the log naming it."""
+        good, asked = succeeded(op), bool(op.old_requested)
+        possible = good if op.routine in DELETES else good or asked
+        if op.old_context is not None or not possible or slot not in self.inside:
+            return
+        life, naming = self.inside[slot]
+        if op.routine in SETS and op.context == life.pointer:
+            return
+        before = naming.tid == op.tid or naming.time <= self.clock.earliest(op)
+        following = next((other for other in life.namings if other.order > op.order), None)
+        sure = before and (following is None or (following.routine in SETS and succeeded(following)))
+        life.uncertain |= asked or not sure
+        if good and sure:
+            place = sum(row.op.order <= op.order for row in life.rows)
+            life.rows.insert(place, Row(op, "unlink"))
+            life.assumed |= is_assumed(op)
+
+    def object_gone(self, life: Life) -> int | None:
+        """When a row first showed the life's object gone while the life had its link."""
+        times = []
+        for sign in [*self._torn_down(life), *self._displaced(life)]:
+            links = [step.link for step in life.steps if step.row.op.order < sign.order]
+            if links and links[-1]:
+                times.append(sign.time)
+        return min(times, default=None)
+
+    def _torn_down(self, life: Life) -> list[Op]:
+        """The teardown of the instance for which the life was last named."""
+        own = [row.op for row in life.rows if row.op.context == life.pointer and row.op.object]
+        at = next((op for op in reversed(own) if succeeded(op) and is_attaching(op)), None)
+        if at is None or type_of(at) == TYPES["Volume"]:
+            return []
+        later = [op for op in self.teardowns if op.order > at.order and op.instance == at.instance]
+        return later[:1] if at.instance else []
+
+    def _displaced(self, life: Life) -> list[Op]:
+        """The next row that tells of the slot for which the life was last named, if it shows it gone."""
+        if not life.namings:
+            return []
+        last = life.namings[-1]
+        later = [(op, other) for op, other in self.told[self.slot_of(last)] if op.order > last.order]
+        return [op for op, other in later[:1] if other or op.routine in GETS]
 
 
-def _shows_gone(op: Op, before: Life) -> bool:
-    """Tell whether naming another context shows the slot's object gone, and not just a replacement."""
-    replaced_it = op.old_context == before.pointer or (op.old_context is None and op.operation != KEEP)
-    return not (op.routine in SETS and succeeded(op) and replaced_it)
+def named(op: Op) -> list[tuple[int, str]]:
+    """The contexts that a row names and what it does to each."""
+    good = succeeded(op)
+    pairs: list[tuple[int | None, str | None]] = []
+    if op.routine in SETS:
+        pairs = [
+            (op.context, "set" if good else "failed set"),
+            (op.old_context, "replaced" if good else "kept"),
+        ]
+    elif op.routine in GETS:
+        pairs = [(op.context, "get" if good else None)]
+    elif op.routine in DELETES:
+        pairs = [(op.old_context, "replaced" if good else None)]
+    else:
+        pairs = [(op.context, plain_kind(op))]
+    return [(pointer, kind) for pointer, kind in pairs if pointer and kind]
 
 
 def succeeded(op: Op) -> bool:
@@ -337,12 +380,26 @@ def succeeded(op: Op) -> bool:
     return bool(op.context)
 
 
-def slot_of(op: Op) -> Slot | None:
-    """The slot that a set, a get or a delete by object is about."""
-    kind = SETS.get(op.routine) or GETS.get(op.routine) or DELETES[op.routine]
-    if kind == TYPES["Volume"]:
-        return (kind, op.volume, op.filter) if op.volume else None
-    return (kind, op.object, op.instance) if op.object else None
+def is_assumed(op: Op) -> bool:
+    """Tell whether that a call succeeded or failed is an assumption."""
+    return op.status is None and (op.routine in SETS or op.routine in DELETES or op.routine in SECTIONS)
+
+
+def is_attaching(op: Op) -> bool:
+    """Tell whether a call tells the object of its context."""
+    return op.routine in SETS or op.routine in GETS or op.routine == "FltCreateSectionForDataScan"
+
+
+def empties(op: Op) -> bool:
+    """Tell whether a row shows its slot empty from then on."""
+    return (op.routine in GETS and op.status == NOT_FOUND) or (op.routine in DELETES and succeeded(op))
+
+
+def type_of(op: Op) -> int:
+    """The context type that a routine works on, 0 where it works on any."""
+    if op.routine in SECTIONS:
+        return TYPES["Section"]
+    return SETS.get(op.routine) or GETS.get(op.routine) or DELETES.get(op.routine) or 0
 
 
 def plain_kind(op: Op) -> str | None:
@@ -367,13 +424,13 @@ def overlaps(loss: Loss, start: int, end: int) -> bool:
     return (loss[0] is None or loss[0] <= end) and (loss[1] is None or loss[1] >= start)
 
 
-def _replay_life(life: Life, ops: Sequence[Op], tolerance: int) -> None:
+def _replay_life(life: Life, clock: Clock) -> None:
     """Replay in the log's order, and where that is at fault in the order that is best for the driver."""
     if not life.known:
         life.birth_owned, life.birth_link = _birth(life.rows)
-    life.logged = life.steps = run(life, life.rows)
+    life.logged = life.steps = run(life)
     if any(step.fault for step in life.logged):
-        life.steps = run(life, favourable(life.rows, ops, tolerance))
+        life.steps = run_best(life, clock)
         life.ordered = any(step.fault for step in life.steps)
 
 
@@ -389,74 +446,139 @@ def _birth(rows: Sequence[Row]) -> tuple[int, int]:
     return -least, link
 
 
-def run(life: Life, rows: Sequence[Row]) -> list[Step]:
-    """Apply the rows one after another."""
-    owned, link, freed = life.birth_owned, life.birth_link, False
-    steps = []
-    for row in rows:
-        fault = _fault(row, owned, link, freed) if life.known or freed else ""
-        new_owned, new_link = _apply(row, owned, link, freed, fault)
-        steps.append(Step(row, new_owned - owned, new_link - link, new_owned, new_link, freed, fault))
-        owned, link = new_owned, new_link
+class State:
+    """The counts of a life while it is replayed."""
+
+    def __init__(self, life: Life) -> None:
+        self.known = life.known
+        self.owned = life.birth_owned
+        self.link = life.birth_link
+        self.freed = False
+
+    def step(self, row: Row) -> Step:
+        """Apply a row."""
+        fault, freed, before = self.fault(row), self.freed, (self.owned, self.link)
+        if row.kind == "cleanup":
+            self.link = 0
+        elif fault not in ("release freed", "release attached", "use freed"):
+            self.owned += row.effect.owned
+            self.link = min(max(self.link + (0 if freed else row.effect.link), 0), 1)
         # The least count that an unseen birth allows is no proof of a free; only the cleanup is.
-        freed = freed or row.kind == "cleanup" or (life.known and owned + link == 0)
+        self.freed |= row.kind == "cleanup" or (self.known and self.owned + self.link == 0)
+        return Step(row, self.owned - before[0], self.link - before[1], self.owned, self.link, freed, fault)
+
+    def fault(self, row: Row) -> str:
+        """What a row does, in this state, that no legal driver does."""
+        if not (self.known or self.freed):
+            return ""
+        if row.kind == "release" and self.owned == 0:
+            return "release freed" if self.freed else "release attached"
+        if not row.effect.use:
+            return ""
+        if self.freed:
+            return "reference freed" if row.kind == "reference" else "use freed"
+        return "use unowned" if (self.owned, self.link) == (0, 1) else ""
+
+    def fits(self, row: Row) -> bool:
+        """Tell whether a row is no fault now, and links nothing that is linked."""
+        return not self.fault(row) and not (row.effect.link > 0 and self.link)
+
+
+def run(life: Life) -> list[Step]:
+    """Apply the rows in the order of the log."""
+    state = State(life)
+    return [state.step(row) for row in life.rows]
+
+
+def run_best(life: Life, clock: Clock) -> list[Step]:
+    """Apply each row at the moment that is best for the driver, later where it does not fit then."""
+    state, steps, waiting = State(life), [], []
+    coming = sorted(moments(life.rows, clock), key=lambda moment: moment.at)
+    while coming or waiting:
+        chosen = next((moment for moment in waiting if state.fits(moment.row)), None)
+        due = min(waiting, key=lambda moment: moment.until, default=None)
+        if chosen is None and due and (not coming or due.until < coming[0].at):
+            chosen = due
+        if chosen:
+            waiting.remove(chosen)
+        else:
+            chosen = coming.pop(0)
+            if chosen.until > chosen.at and not state.fits(chosen.row):
+                waiting.append(chosen)
+                continue
+        steps.append(state.step(chosen.row))
     return steps
 
 
-def _fault(row: Row, owned: int, link: int, freed: bool) -> str:
-    if row.kind == "release" and owned == 0:
-        return "release freed" if freed else "release attached"
-    if not row.effect.use:
-        return ""
-    if freed:
-        return "reference freed" if row.kind == "reference" else "use freed"
-    return "use unowned" if (owned, link) == (0, 1) else ""
+class Moment(NamedTuple):
+    """From when to when a row can take effect, in half nanoseconds: there is room for "just before"."""
+
+    row: Row
+    at: int
+    until: int
 
 
-def _apply(row: Row, owned: int, link: int, freed: bool, fault: str) -> tuple[int, int]:
-    if row.kind == "cleanup":
-        return owned, 0
-    if fault in ("release freed", "release attached", "use freed"):
-        return owned, link
-    raised = 0 if freed else row.effect.link
-    return owned + row.effect.owned, min(max(link + raised, 0), 1)
-
-
-def favourable(rows: Sequence[Row], ops: Sequence[Op], tolerance: int) -> list[Row]:
-    """The rows in the order that is best for the driver; the log's order breaks ties."""
-    when = moments(rows, ops, tolerance)
-    return [rows[place] for place in sorted(range(len(rows)), key=lambda place: (when[place], place))]
-
-
-def moments(rows: Sequence[Row], ops: Sequence[Op], tolerance: int) -> list[int]:
-    """When each row took effect in the order that is best for the driver."""
-    when = [_earliest(row.op, ops, tolerance) if row.effect.early else row.op.time for row in rows]
-    for place, row in enumerate(rows):
+def moments(rows: Sequence[Row], clock: Clock) -> list[Moment]:
+    """The moments of a life's rows, in the order of the log."""
+    found: list[Moment] = []
+    cleanup = next((place for place, row in enumerate(rows) if row.kind == "cleanup"), -1)
+    for place in reversed(range(len(rows))):
+        row, now = rows[place], 2 * rows[place].op.time
+        at, until = now, now
+        if row.effect.early:
+            at = 2 * clock.earliest(row.op)
         if row.kind == "release":
-            when[place] = min([_latest(row.op, ops, tolerance), *_not_beyond(rows, place, when)])
-            when[place] = max(when[place], row.op.time)
+            bounds = [later.at for later in found if other_call_of_thread(row.op, later.row.op)]
+            bounds += [2 * rows[cleanup].op.time] if cleanup > place else []
+            at = until = max(now, min([2 * clock.latest(row.op), *bounds]) - 1)
+        found.insert(0, Moment(row, at, until))
+    if rows[0].kind != "allocate":
+        return found
     # Nothing can happen to a context before it is allocated.
-    return [max(moment, when[0]) for moment in when] if rows[0].kind == "allocate" else when
+    born = found[0].at
+    return [Moment(row, max(at, born), max(until, born)) for row, at, until in found]
 
 
-def _earliest(op: Op, ops: Sequence[Op], tolerance: int) -> int:
-    before = [other.time for other in ops[: op.order] if other_call_of_thread(op, other)]
-    return min(op.time, max([op.time - tolerance if op.begin is None else op.begin, *before]))
+class Clock:
+    """When each call can have been made, as far as its own log and its thread's tell."""
+
+    def __init__(self, ops: Sequence[Op], tolerance: int) -> None:
+        self.ops = ops
+        self.tolerance = tolerance
+        self.inside = inside_cleanups(ops)
+
+    def earliest(self, op: Op) -> int:
+        """The earliest moment of a call that is logged after it is made."""
+        if op.begin is not None:
+            return min(op.begin, op.time)
+        before = [other for other in self.ops[: op.order] if other_call_of_thread(op, other)]
+        if op.order not in self.inside:
+            before = [other for other in before if other.order not in self.inside]
+        return max([op.time - self.tolerance, *(other.time for other in before[-1:])])
+
+    def latest(self, op: Op) -> int:
+        """The latest moment of a call that is logged before it is made."""
+        after = next((other for other in self.ops[op.order + 1 :] if other_call_of_thread(op, other)), None)
+        if after is None:
+            return op.time + self.tolerance
+        began = after.time if after.begin is None else min(after.begin, after.time)
+        return min(op.time + self.tolerance, max(op.time, began))
 
 
-def _latest(op: Op, ops: Sequence[Op], tolerance: int) -> int:
-    after = next((other for other in ops[op.order + 1 :] if other_call_of_thread(op, other)), None)
-    if after is None:
-        return op.time + tolerance
-    return min(op.time + tolerance, after.time if after.begin is None else after.begin)
-
-
-def _not_beyond(rows: Sequence[Row], place: int, when: Sequence[int]) -> list[int]:
-    """The moments that a release cannot pass: its thread's later acquires, and the cleanup of the life."""
-    later = range(place + 1, len(rows))
-    own = [when[other] for other in later if other_call_of_thread(rows[place].op, rows[other].op)]
-    cleanup = next((other for other, row in enumerate(rows) if row.kind == "cleanup"), -1)
-    return [*own, rows[cleanup].op.time] if cleanup > place else own
+def inside_cleanups(ops: Sequence[Op]) -> set[int]:
+    """The rows that cleanup callbacks log, from their phase 1 to their phase 2, and the callbacks' own."""
+    inside = {op.order for op in ops if op.routine == "ContextCleanup"}
+    for tid in {op.tid for op in ops}:
+        depth, within = 0, set()
+        for op in ops:
+            if op.tid == tid:
+                if op.routine == "ContextCleanup":
+                    depth += {1: 1, 2: -1}.get(op.phase, 0)
+                if depth > 0:
+                    within.add(op.order)
+        # Where begins and ends do not pair up, it is not known what lies between.
+        inside |= within if depth == 0 else set()
+    return inside
 
 
 def other_call_of_thread(op: Op, other: Op) -> bool:
@@ -472,16 +594,6 @@ def _end(life: Life) -> str:
     if life.allocated_again:
         return "reused"
     return "held" if last.owned else "attached"
-
-
-def _object_gone(life: Life) -> int | None:
-    """When a row first showed the object gone while the life had its link, and none named it again."""
-    for sign in life.gone_signs:
-        before = [step.link for step in life.steps if step.row.op.order < sign.order]
-        since = max(life.named, life.attached.order if life.attached else -1)
-        if sign.order > since and before and before[-1]:
-            return sign.time
-    return None
 
 
 def arrange(ops: Iterable[Op]) -> list[Op]:

@@ -32,32 +32,85 @@ class Finding(NamedTuple):
     generation: int | None
     confidence: str
     operation: int | None
+    severity: str = "error"
 
 
-def unanswered(life: Life) -> list[Op]:
-    """The acquires of a life that no release answers, in replay order."""
-    opened: list[Op | None] = [None] * life.birth_owned
-    for step in life.steps:
-        op = step.row.op
-        if step.delta_owned > 0:
+class Open(NamedTuple):
+    """The acquires of a life that no release answers, and those that another choice could leave open."""
+
+    acquires: list[Op]
+    candidates: list[Op]
+
+
+class Unload(NamedTuple):
+    """One unload of a filter; ``ended`` is None where it never did."""
+
+    filter: int | None
+    entered: int
+    ended: int | None
+    unregisters: bool
+
+
+def unanswered(life: Life) -> Open:
+    """Pair the acquires and releases of a life, and give what is left."""
+    opened: list[Op] = []
+    candidates: list[Op] = []
+    elsewhere: list[tuple[Op, list[Op]]] = []
+    for op, delta in taken(life):
+        own = [other for other in opened if flow(other) == flow(op)]
+        if delta > 0:
             opened.append(op)
-        elif step.delta_owned < 0:
-            own = [other for other in opened if other and other.tid == op.tid]
-            best = [other for other in own if other.function == op.function] or own
-            opened.remove(best[-1] if best else opened[0])
-    return [op for op in opened if op]
+        elif not own:
+            elsewhere.append((op, list(opened)))
+        else:
+            others = [other for other in own if not is_reference(other)]
+            candidates += own if len(others) < len(own) else []
+            opened.remove((others or own)[-1])
+    for op, earlier in elsewhere:
+        still = [other for other in earlier if other in opened]
+        candidates += still if len(still) > 1 else []
+        own = [other for other in still if other.tid == op.tid]
+        if still:
+            opened.remove(own[-1] if own else still[0])
+    return Open(opened, candidates + opened)
 
 
-def times_owned(life: Life) -> list[int]:
-    """For how long the life was owned without a break and then let go, each time that it was."""
-    stretches, since = [], None
-    for step in life.steps:
-        if step.owned and step.owned == step.delta_owned:
-            since = step.row.op.time
-        if not step.owned and step.delta_owned and since is not None:
-            stretches.append(step.row.op.time - since)
-            since = None
-    return stretches
+def holds(life: Life) -> list[tuple[Op, int]]:
+    """Pair acquires and releases as brackets are; give the acquires, and how long each was held."""
+    pairs: list[tuple[Op, Op]] = []
+    left: list[tuple[Op, int]] = taken(life)
+    for key in (flow, lambda _op: None):
+        closed: list[Op] = []
+        stacks: dict[object, list[Op]] = {}
+        for op, delta in left:
+            stack = stacks.setdefault(key(op), [])
+            if delta > 0:
+                stack.append(op)
+            elif stack:
+                closed += [stack[-1], op]
+                pairs.append((stack.pop(), op))
+        left = [(op, delta) for op, delta in left if op not in closed]
+    return [(acquire, max(0, release.time - acquire.time)) for acquire, release in pairs]
+
+
+def taken(life: Life) -> list[tuple[Op, int]]:
+    """The rows that changed the owned references, in replay order."""
+    return [(step.row.op, step.delta_owned) for step in life.steps if step.delta_owned]
+
+
+def flow(op: Op) -> tuple[int, str | None]:
+    """Who made a call."""
+    return op.tid, op.function
+
+
+def is_reference(op: Op) -> bool:
+    """Tell whether a call took its reference to keep it beyond the call."""
+    return op.routine == "FltReferenceContext"
+
+
+def is_get(op: Op) -> bool:
+    """Tell whether a call got its reference from an object."""
+    return op.routine in GETS or op.routine in GETS_OF_MANY
 
 
 def judge(
@@ -88,12 +141,17 @@ class Judge:
         self.losses = losses
         self.coverage = coverage
         self.finish = ops[-1].time if ops else 0
-        self.unloads = [op for op in ops if op.routine in UNLOADS]
+        self.unloads = unloads(ops)
+        self.usual: dict[tuple[str, str | None, int], int] = {}
+        for life in lives:
+            for op, held in holds(life):
+                site = (op.routine, op.function, life.context_type)
+                self.usual[site] = max(held, self.usual.get(site, 0))
 
     def findings(self) -> list[Finding]:
         """Everything that the rules say."""
-        found = [Finding("M04", None, None, "definite", None) for _ in self.losses]
-        found += [Finding("M04", None, None, "definite", None)] * self._runs_backwards()
+        found = [Finding("M04", None, None, "definite", None, "note") for _ in self.losses]
+        found += [Finding("M04", None, None, "definite", None, "note")] * self._runs_backwards()
         unjudged = self._faulty_types()
         for life in self.lives:
             found += self._notes(life)
@@ -114,21 +172,16 @@ class Judge:
         return False
 
     def _notes(self, life: Life) -> list[Finding]:
-        found = []
+        told: list[tuple[str, Op]] = []
         if not life.known:
-            found.append(
-                Finding("M01", life.pointer, life.generation, "definite", life.steps[0].row.op.order)
-            )
-        contradiction = next(
-            (s for s in life.logged if s.row.kind == "cleanup" and s.owned and not s.freed), None
-        )
-        if contradiction:
-            operation = contradiction.row.op.order
-            found.append(Finding("M04", life.pointer, life.generation, "definite", operation))
+            told.append(("M01", life.steps[0].row.op))
+        cleanups = [step for step in life.logged if step.row.kind == "cleanup" and step.owned]
+        told += [("M04", step.row.op) for step in cleanups if not step.freed][:1]
         if life.end == "reused" and life.owned and life.allocated_again:
-            operation = life.allocated_again.order
-            found.append(Finding("M04", life.pointer, life.generation, "definite", operation))
-        return found
+            told.append(("M04", life.allocated_again))
+        return [
+            Finding(rule, life.pointer, life.generation, "definite", op.order, "note") for rule, op in told
+        ]
 
     def _faults(self, life: Life) -> list[Finding]:
         """The faults left in the best order, or the first that only a reference never released hides."""
@@ -150,21 +203,22 @@ class Judge:
         """The leak rules of one life."""
         if life.end != "held" or not life.known or not self._releases_are_logged():
             return []
-        opened = unanswered(life)
-        found = []
-        unloaded = self._unloaded(life)
-        cut_off = all(self._in_flight(op, life.context_type) for op in opened)
-        if unloaded is not None:
-            until, hangs = unloaded
-            found.append(("L01", until, hangs and all(self._did_nothing_later(op) for op in opened)))
+        opened, candidates = unanswered(life)
+        gets = [op for op in opened if is_get(op)]
+        cut_off = all(self._in_flight(op, life) for op in opened)
+        unload = self._unload(life)
+        until = unload.ended if unload and unload.ended is not None else self.finish
+        found: list[tuple[str, bool, str]] = []
+        if unload:
+            found.append(("L01", unload.ended is None and cut_off, "error"))
         if life.object_gone is not None and max(row.op.time for row in life.rows) <= life.object_gone:
-            until = self.finish if unloaded is None else unloaded[0]
-            found.append(("L02", until, unloaded is None and cut_off))
+            may_follow = any(self._in_flight(op, life) or self._may_be_stored(op, life) for op in candidates)
+            found.append(("L02", unload is None and may_follow, "error"))
         if not found and not cut_off:
-            found.append(("L03", self.finish, True))
-        gets = [op for op in opened if op.routine in GETS or op.routine in GETS_OF_MANY]
-        if found and gets:
-            found.append(("L09", found[0][1], found[0][2]))
+            stored = all(self._may_be_stored(op, life) for op in opened)
+            found.append(("L03", True, "note" if stored else "warning"))
+        if gets and found and found[0][2] != "note":
+            found.append(("L09", found[0][1] or not all(is_get(op) for op in candidates), "error"))
         return [
             Finding(
                 rule,
@@ -172,33 +226,34 @@ class Judge:
                 life.generation,
                 self._confidence(life, until, frozenset(RELEASES), doubtful),
                 (gets if rule == "L09" else opened)[0].order,
+                severity,
             )
-            for rule, until, doubtful in found
+            for rule, doubtful, severity in found
         ]
 
-    def _unloaded(self, life: Life) -> tuple[int, bool] | None:
-        """When the life's filter was unloaded, or the end where its unload hangs, and whether it does."""
-        last = max(row.op.order for row in life.rows)
-        own = [op for op in self.unloads if not op.filter or not life.filter or op.filter == life.filter]
-        for op in own:
-            if op.phase == 2 and op.order > last:
-                return op.time, False
-        for op in own:
-            if op.routine == "FltUnregisterFilter" and op.phase == 1 and op.order > life.rows[0].op.order:
-                returned = [x for x in own if x.routine == op.routine and x.phase == 2 and x.order > op.order]
-                if not returned:
-                    return self.finish, True
+    def _unload(self, life: Life) -> Unload | None:
+        """The first unload that the life outlived, or that waits for it."""
+        last = max(row.op.time for row in life.rows)
+        for unload in self.unloads:
+            if same_filter(unload.filter, life.filter):
+                hangs = unload.ended is None and unload.unregisters and life.rows[0].op.time <= unload.entered
+                if hangs or (unload.ended is not None and last <= unload.ended):
+                    return unload
         return None
 
     def _did_nothing_later(self, acquire: Op) -> bool:
         return not any(other_call_of_thread(acquire, op) for op in self.ops[acquire.order + 1 :])
 
-    def _in_flight(self, acquire: Op, context_type: int) -> bool:
-        longest = max(
-            (held for life in self.lives if life.context_type == context_type for held in times_owned(life)),
-            default=0,
-        )
-        return self._did_nothing_later(acquire) or self.finish - acquire.time <= longest
+    def _in_flight(self, acquire: Op, life: Life) -> bool:
+        usual = self.usual.get((acquire.routine, acquire.function, life.context_type))
+        if usual is None:
+            return self._did_nothing_later(acquire)
+        return self.finish - acquire.time <= 10 * usual
+
+    def _may_be_stored(self, acquire: Op, life: Life) -> bool:
+        lasting = life.context_type & (TYPES["Instance"] | TYPES["Volume"])
+        known = (acquire.routine, acquire.function, life.context_type) in self.usual
+        return is_reference(acquire) or bool(lasting and not known)
 
     def _releases_are_logged(self) -> bool:
         if self.coverage.declared:
@@ -227,6 +282,34 @@ class Judge:
         ):
             return "possible"
         return "definite" if self.coverage.declared else "probable"
+
+
+def unloads(ops: Sequence[Op]) -> list[Unload]:
+    """The unloads of filters: one lasts from its first row to its last end before another begins."""
+    found: list[Unload] = []
+    for op in ops:
+        if op.routine not in UNLOADS:
+            continue
+        ends = op.phase == 2
+        own = [
+            place
+            for place, other in enumerate(found)
+            if same_filter(other.filter, op.filter) and (ends or other.ended is None)
+        ]
+        before = found.pop(own[-1]) if own else Unload(op.filter, op.time, None, unregisters=False)
+        after = Unload(
+            before.filter or op.filter,
+            before.entered,
+            op.time if ends else None,
+            before.unregisters or op.routine == "FltUnregisterFilter",
+        )
+        found.insert(own[-1] if own else len(found), after)
+    return found
+
+
+def same_filter(one: int | None, other: int | None) -> bool:
+    """Tell whether two filters may be the same; one that was not logged may be any."""
+    return not one or not other or one == other
 
 
 def acquires(context_type: int) -> frozenset[str]:

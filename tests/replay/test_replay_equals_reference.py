@@ -55,6 +55,7 @@ def of_package(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) ->
                     row["generation"],
                     row["confidence"],
                     *(row["operations"][:1] or [None]),
+                    row["severity"],
                 )
                 for row in findings.to_pylist()
             ),

@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tracecheck.payload.arrow import nulls
+from tracecheck.etl import plain_rows
+from tracecheck.payload.arrow import from_numpy, nulls, strings
 
 #: Columns that a batch holds, and their types. ``has_`` columns tell which values were logged;
 #: ``buffer_sequence`` and ``buffer_offset`` break ties of time and are dropped after the sort.
@@ -102,41 +104,59 @@ class Batch:
         """Give some of the rows."""
         part = Batch(len(rows))
         part._columns = {name: values[rows] for name, values in self._columns.items()}
-        indices = pa.Array.from_buffers(
-            pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))]
-        )
+        indices = from_numpy(rows, pa.int64())
         part.extra = {name: column.take(indices) for name, column in self.extra.items()}
         return part
 
     @staticmethod
     def concat(parts: list[Batch]) -> Batch:
-        """Put batches after another; extra columns of a name must have one type (see :func:`harmonise`)."""
+        """Put batches after another."""
         whole = Batch(sum(part.size for part in parts))
-        present = {name for part in parts for name in part._columns}
-        for name in [*DTYPES, *(f"has_{n}" for n in OPTIONAL)]:
-            if name in present:
-                whole[name] = np.concatenate(
-                    [part[name].astype(Batch.dtype(name), copy=False) for part in parts]
-                )
-        for name in {name for part in parts for name in part.extra}:
-            whole.extra[name] = _concat_extra(parts, name)
+        for name in dict.fromkeys(name for part in parts for name in part._columns):
+            whole[name] = joined(parts, name)
+        for name in dict.fromkeys(name for part in parts for name in part.extra):
+            whole.extra[name] = joined_extra(parts, name)
         return whole
 
+    def drop(self, column: str) -> None:
+        """Forget a column, to give its memory back."""
+        self._columns.pop(column, None)
 
-def _concat_extra(parts: list[Batch], name: str) -> pa.Array:
-    """Put a provider's own column together; where its types differ, as text."""
+
+def joined(parts: list[Batch], name: str, to: NDArray[np.int64] | None = None) -> NDArray[Any]:
+    """Put a column of batches together; rows of batches that do not have it are zeros.
+
+    Args:
+        parts: The batches.
+        name: The column.
+        to: Where each row goes; after another if None.
+    """
+    column = np.zeros(sum(part.size for part in parts), Batch.dtype(name))
+    at = 0
+    for part in parts:
+        if name in part:
+            rows = slice(at, at + part.size)
+            column[rows if to is None else to[rows]] = part[name]
+        at += part.size
+    return column
+
+
+def joined_extra(parts: list[Batch], name: str) -> pa.Array:
+    """Put a column of the provider's own together; where its types differ or are nested, as text."""
     columns = [part.extra.get(name) for part in parts]
-    kinds = {column.type for column in columns if column is not None and not pa.types.is_null(column.type)}
+    kinds = {
+        _plain(column).type for column in columns if column is not None and column.null_count < len(column)
+    }
     kind = kinds.pop() if len(kinds) == 1 else pa.string()
+    if pa.types.is_nested(kind):
+        kind = pa.string()
     arrays = []
     for part, column in zip(parts, columns, strict=True):
-        if column is None:
+        if column is None or column.null_count == len(column):
             arrays.append(nulls(part.size, kind))
-        elif column.type == kind:
-            arrays.append(column)
         else:
-            arrays.append(_as_text(column))
-    return pa.concat_arrays([_plain(array) for array in arrays])
+            arrays.append(_plain(column) if _plain(column).type == kind else _as_text(column))
+    return pa.concat_arrays(arrays)
 
 
 def _plain(array: pa.Array) -> pa.Array:
@@ -145,96 +165,6 @@ def _plain(array: pa.Array) -> pa.Array:
 
 
 def _as_text(array: pa.Array) -> pa.Array:
-    array = _plain(array)
-    if pa.types.is_string(array.type):
-        return array
-    return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
-
-
-class Names:
-    """The strings of a capture's operations, each once: routines, functions and call sites."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-        self._codes: dict[str, int] = {}
-        self._sites: dict[tuple[str, str, int], int] = {}
-
-    def code(self, text: str) -> int:
-        """Give the code of a string."""
-        code = self._codes.get(text)
-        if code is None:
-            code = self._codes[text] = len(self.texts)
-            self.texts.append(text)
-        return code
-
-    def sites(self, fields: dict[str, pa.Array], size: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Make the function and call site of each event.
-
-        Args:
-            fields: The events' decoded fields.
-            size: How many events there are.
-
-        Returns:
-            Codes of the function and of the site's text, -1 where nothing was logged.
-        """
-        function, functions = _text_codes(fields.get("Function"), size)
-        file, files = _text_codes(fields.get("File"), size)
-        line = _integers(fields.get("Line"), size)
-        caller = np.where(function + file == -2, _integers(fields.get("Caller"), size), 0)
-        # The combinations that occur are few: number them, and make the text of each once.
-        whole = np.stack([function.astype(np.int64), file.astype(np.int64), line, caller], 1)
-        packed = np.ascontiguousarray(whole).view("V32")[:, 0]
-        _, first, which = np.unique(_hashed(whole), return_index=True, return_inverse=True)
-        if not (packed[first][which] == packed).all():
-            _, first, which = np.unique(packed, return_index=True, return_inverse=True)
-        texts = [_site_text(functions, files, *whole[i].tolist()) for i in first.tolist()]
-        codes = np.array([self.code(text) if text else -1 for text in texts], np.int32)
-        names = np.array([self.code(text) for text in functions] + [-1], np.int32)
-        return names[function], codes[which.reshape(-1)]
-
-
-def _hashed(rows: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Mix the numbers of each row into one; equal rows give equal numbers."""
-    odd = np.array(
-        [0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x27D4EB2F165667C5], np.uint64
-    )
-    mixed: NDArray[np.uint64] = (rows.view(np.uint64) * odd).sum(1)
-    return mixed
-
-
-def _text_codes(column: pa.Array | None, size: int) -> tuple[NDArray[np.int32], list[str]]:
-    """Give a text column as codes into its strings, -1 where there is none."""
-    if column is None or not (
-        pa.types.is_dictionary(column.type) and pa.types.is_string(column.type.value_type)
-    ):
-        return np.full(size, -1, np.int32), []
-    codes = column.indices
-    if codes.null_count:
-        codes = codes.fill_null(-1)
-    texts = column.dictionary.to_pylist()
-    # An empty string says no more than an absent one.
-    table = np.array([i if text else -1 for i, text in enumerate(texts)] + [-1], np.int32)
-    return table[codes.to_numpy(zero_copy_only=False)], texts
-
-
-def _integers(column: pa.Array | None, size: int) -> NDArray[np.int64]:
-    if column is None or not pa.types.is_integer(column.type):
-        return np.zeros(size, np.int64)
-    values = column.fill_null(0) if column.null_count else column
-    numbers: NDArray[np.int64] = values.to_numpy(zero_copy_only=False).astype(np.uint64).view(np.int64)
-    return numbers
-
-
-def _site_text(
-    functions: list[str], files: list[str], function: int, file: int, line: int, caller: int
-) -> str:
-    """Write a call site as people do: function (file:line), or the return address alone."""
-    name = functions[function] if function >= 0 else ""
-    place = files[file].replace("\\", "/").rpartition("/")[2] if file >= 0 else ""
-    if line and place:
-        place = f"{place}:{line & 0xFFFFFFFF}"
-    if name and place:
-        return f"{name} ({place})"
-    if name and line:
-        return f"{name}:{line & 0xFFFFFFFF}"
-    return name or place or (f"{caller & 0xFFFFFFFFFFFFFFFF:#x}" if caller else "")
+    values = plain_rows(pa.Table.from_arrays([_plain(array)], ["value"]))
+    texts = strings("" if row["value"] is None else str(row["value"]) for row in values)
+    return pc.if_else(array.is_valid(), texts, nulls(len(array), pa.string()))

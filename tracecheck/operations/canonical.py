@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from tracecheck.etl import Chunk, Ext
 from tracecheck.fltmgr import ROUTINES, TYPE_NAMES, Effect
-from tracecheck.operations.batch import Batch, Names
+from tracecheck.operations.batch import Batch
+from tracecheck.operations.names import Names
 from tracecheck.payload.tracelogging import Decoded, decode
 
 PROVIDER = UUID("c64d51f2-edf4-50f1-4e59-a52a745ca35b")
@@ -57,6 +58,7 @@ _OTHER = {
     "ProcessId",
     "ThreadId",
     "Processor",
+    "Version",
 }
 _KNOWN = set(_POINTERS.values()) | set(_NUMBERS.values()) | set(_MEMBERS) | _OTHER
 
@@ -93,20 +95,26 @@ class CanonicalReader:
         items = chunk.items(mine).of_type(Ext.EVENT_SCHEMA_TL)
         start = chunk.column("payload")[items.row].astype(np.int64)
         size = chunk.column("payload_size")[items.row].astype(np.int64)
-        for group in decode(chunk.data, items.start, items.size, start, size):
-            self._group(chunk, first_record, items.row[group.rows], group)
+        groups = decode(chunk.data, items.start, items.size, start, size)
+        parts = [self._group(chunk, first_record, items.row[group.rows], group) for group in groups]
+        found = [part for part in parts if part is not None]
+        # One batch a chunk: a table of many small arrays is slow to put together and wastes memory.
+        if found:
+            self.batches.append(Batch.concat(found))
 
-    def _group(self, chunk: Chunk, first_record: int, rows: NDArray[np.int64], group: Decoded) -> None:
-        """Take the events of one schema."""
+    def _group(
+        self, chunk: Chunk, first_record: int, rows: NDArray[np.int64], group: Decoded
+    ) -> Batch | None:
+        """Make rows of the events of one schema."""
         if group.problems is not None:
             self.problems += len(rows) - group.problems.null_count
         if group.schema is None:
             self.problems += len(rows) if group.problems is None else 0
-            return
+            return None
         name = group.schema.name
         if name not in ROUTINES:
             self.unknown.add(name)
-            return
+            return None
         fields = {n: group.table.column(i) for i, n in enumerate(group.table.schema.names)}
         batch = _batch(chunk, first_record, rows, name, fields, self.names)
         if ROUTINES[name].effect is Effect.CAPTURE_START:
@@ -114,7 +122,7 @@ class CanonicalReader:
             self.coverage += texts
         if ROUTINES[name].effect in (Effect.GET_MANY, Effect.RELEASE_MANY):
             batch = _by_member(batch, fields)
-        self.batches.append(batch)
+        return batch
 
 
 def numbers(column: pa.Array, dtype: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:

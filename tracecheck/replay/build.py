@@ -86,9 +86,10 @@ def build_contexts(
 
 def build_steps(lives: Lives, counts: Counts, played: dict[int, Played]) -> pa.Table:
     """Make the steps table; a played life's rows are replaced by its steps, as many as they were."""
-    op, owned, link = lives.op.copy(), counts.owned.copy(), counts.link.copy()
-    d_owned = lives.owned.astype(np.int64)
-    d_link = np.where((lives.mark & (Mark.CLEANUP | Mark.CLEANUP_END)) != 0, 0, lives.link.astype(np.int64))
+    op, owned, link = lives.op.astype(np.uint32), counts.owned.copy(), counts.link.copy()
+    d_owned = lives.owned.copy()
+    d_link = lives.link.copy()
+    d_link[(lives.mark & (Mark.CLEANUP | Mark.CLEANUP_END)) != 0] = 0
     cleanup = np.flatnonzero((lives.mark & Mark.CLEANUP) != 0)
     same = (
         cleanup[(cleanup > 0) & (lives.life[cleanup - 1] == lives.life[cleanup])] if len(cleanup) else cleanup
@@ -110,11 +111,11 @@ def build_steps(lives: Lives, counts: Counts, played: dict[int, Played]) -> pa.T
             freed[i], fault[i] = s.freed, codes[s.fault]
     columns = [
         from_numpy(lives.life.astype(np.uint32), pa.uint32()),
-        from_numpy(op.astype(np.uint32), pa.uint32()),
-        from_numpy(d_owned.astype(np.int8), pa.int8()),
-        from_numpy(d_link.astype(np.int8), pa.int8()),
-        from_numpy(owned.astype(np.int32), pa.int32()),
-        from_numpy(link.astype(np.int32), pa.int32()),
+        from_numpy(op, pa.uint32()),
+        from_numpy(d_owned, pa.int8()),
+        from_numpy(d_link, pa.int8()),
+        from_numpy(owned, pa.int32()),
+        from_numpy(link, pa.int32()),
         from_numpy(freed, pa.bool_()),
         _names(fault, FAULTS),
     ]

@@ -16,7 +16,7 @@ from tracecheck.replay.build import ENDS, build_contexts, build_steps
 from tracecheck.replay.effects import Effects, Mark, Ops, effects
 from tracecheck.replay.lives import Counts, Lives, count, split
 from tracecheck.replay.machine import Effect, Step, begin, run, run_best
-from tracecheck.replay.order import Intervals, best_moments, intervals
+from tracecheck.replay.order import Timing, best_moments
 from tracecheck.replay.slots import find_slots, find_unnamed
 from tracecheck.replay.tables import CONTEXTS, STEPS
 
@@ -76,11 +76,12 @@ def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE
     if not len(lives.op):
         return Replay(CONTEXTS.empty_table(), STEPS.empty_table(), {}, {}, frozenset(), frozenset())
     slots = find_slots(ops, lives)
-    unnamed = find_unnamed(ops, lives, slots, tolerance)
+    when = Timing(ops, tolerance)
+    unnamed = find_unnamed(ops, lives, slots, when)
     uncertain = frozenset(unnamed.life[unnamed.uncertain].tolist())
     lives = _with_unnamed(lives, unnamed.op[unnamed.unlinks], unnamed.life[unnamed.unlinks])
     counts = count(lives)
-    played = _play(ops, lives, counts, tolerance)
+    played = _play(ops, lives, counts, when)
     contexts = build_contexts(ops, lives, counts, played, slots)
     return Replay(
         contexts,
@@ -126,9 +127,8 @@ def _with_unnamed(lives: Lives, op: NDArray[np.int64], life: NDArray[np.int64]) 
     )
 
 
-def _play(ops: Ops, lives: Lives, counts: Counts, tolerance: int) -> dict[int, Played]:
+def _play(ops: Ops, lives: Lives, counts: Counts, when: Timing) -> dict[int, Played]:
     """Replay the lives that sums do not settle."""
-    when: Intervals | None = None
     played: dict[int, Played] = {}
     last = lives.last
     for life in np.flatnonzero(counts.unsettled).tolist():
@@ -142,8 +142,7 @@ def _play(ops: Ops, lives: Lives, counts: Counts, tolerance: int) -> dict[int, P
         if fault is None:
             played[life] = Played(steps, True, None, contradicted)
             continue
-        when = when or intervals(ops, tolerance)
-        moments = best_moments(sequence, ops, when)
+        moments = best_moments(sequence, ops, when.intervals)
         best = run_best(sequence, [m.at for m in moments], [m.until for m in moments], begin(sequence))
         explained = not any(s.fault for s in best)
         played[life] = Played(best, not explained, fault if explained else None, contradicted)

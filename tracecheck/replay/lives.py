@@ -107,8 +107,8 @@ class Counts:
         unsettled: For each life, whether it has to be looked at step by step.
     """
 
-    owned: Ints
-    link: Ints
+    owned: NDArray[np.int32]
+    link: NDArray[np.int32]
     unsettled: Bools
 
 
@@ -133,13 +133,13 @@ def count(lives: Lives) -> Counts:
     odd[lives.first] |= ~birth[lives.first]
     unsettled = np.zeros(len(lives.first), np.bool_)
     unsettled[lives.life[odd]] = True
-    link = np.where(_running(cleanup.view(np.int8), lives) > 0, 0, link)
+    link[_running(cleanup.view(np.int8), lives) > 0] = 0
     return Counts(owned, link, unsettled)
 
 
-def _running(delta: NDArray[np.int8], lives: Lives) -> Ints:
+def _running(delta: NDArray[np.int8], lives: Lives) -> NDArray[np.int32]:
     """Sum deltas from the start of each life."""
-    total = np.cumsum(delta, dtype=np.int64)
+    total = np.cumsum(delta, dtype=np.int32)
     before = total[lives.first] - delta[lives.first]
-    result: Ints = total - before[lives.life]
-    return result
+    total -= np.repeat(before, np.diff(np.append(lives.first, len(delta))))
+    return total

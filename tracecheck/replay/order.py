@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,31 @@ class Intervals:
     time: Ints
     early: Ints
     late: Ints
+
+
+class Timing:
+    """The operations' intervals, worked out when they are first needed: most captures never do.
+
+    Args:
+        ops: The operations.
+        tolerance: As for :func:`intervals`.
+    """
+
+    def __init__(self, ops: Ops, tolerance: int) -> None:
+        self._ops = ops
+        self._tolerance = tolerance
+
+    @cached_property
+    def intervals(self) -> Intervals:
+        """When each operation can have taken effect."""
+        return intervals(self._ops, self._tolerance)
+
+    def early(self, rows: Ints) -> Ints:
+        """Tell the earliest moment of some operations; where all tell their begin, that is all it takes."""
+        if self._ops.has("begin")[rows].all():
+            begin: Ints = np.minimum(self._ops["begin"][rows], self._ops["time"][rows])
+            return begin
+        return self.intervals.early[rows]
 
 
 def intervals(ops: Ops, tolerance: int) -> Intervals:

@@ -11,7 +11,7 @@ from tracecheck.fltmgr import ContextType, Effect
 from tracecheck.fltmgr.status import STATUS_NOT_FOUND
 from tracecheck.replay.effects import Mark, Ops
 from tracecheck.replay.lives import Lives
-from tracecheck.replay.order import intervals
+from tracecheck.replay.order import Timing
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -100,7 +100,7 @@ def find_slots(ops: Ops, lives: Lives) -> Slots:
     return Slots(keys[rows], rows, life_of[rows])
 
 
-def find_unnamed(ops: Ops, lives: Lives, slots: Slots, tolerance: int) -> Unnamed:
+def find_unnamed(ops: Ops, lives: Lives, slots: Slots, when: Timing) -> Unnamed:
     """Find the contexts that calls took out of a slot, or returned, without the log naming them.
 
     What was in the slot is known only if it was named by the same thread, or before the call can have
@@ -111,7 +111,7 @@ def find_unnamed(ops: Ops, lives: Lives, slots: Slots, tolerance: int) -> Unname
         ops: The operations.
         lives: The effects on named contexts.
         slots: What is known of slots.
-        tolerance: As for :func:`tracecheck.replay.order.intervals`.
+        when: When each operation can have taken effect.
     """
     effect, success, keys = ops.effect(), ops.succeeded(), slot_keys(ops)
     sets, deletes = effect == Effect.SET, effect == Effect.DELETE_BY_OBJECT
@@ -128,7 +128,7 @@ def find_unnamed(ops: Ops, lives: Lives, slots: Slots, tolerance: int) -> Unname
     keep &= ~_left_since(lives, held, np.where(at >= 0, slots.op[at], 0), rows)
     keep &= rows < _next_life(lives)[held]
     rows, held, named = rows[keep], held[keep], slots.op[at[keep]]
-    early = intervals(ops, tolerance).early[rows] if len(rows) else rows
+    early = when.early(rows)
     sure = (ops["tid"][named] == ops["tid"][rows]) | (ops["time"][named] <= early)
     sure &= ~_found_later(ops, slots, held, rows)
     return Unnamed(rows, held, success[rows] & sure, asked[rows] | ~sure)

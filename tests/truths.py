@@ -1,0 +1,111 @@
+"""Holding an analysis against the simulator's truth: whose fault a finding is, and what a life must be."""
+
+import json
+from typing import NamedTuple
+
+from tracecheck.capture import analyse
+from tracecheck.rules import RULES
+from tracecheck.simulate import simulate
+from tracecheck.simulate.objects import TYPE_NAMES
+from tracecheck.simulate.truth import FaultTruth, Life, Truth
+
+TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
+UNSURE = 3
+SURENESS = {"definite": 0, "probable": 1, "possible": 2}
+
+
+class Row(NamedTuple):
+    """What of a life both the contexts table and the truth tell."""
+
+    context_type: int
+    owned: int
+    link: int
+    freed: bool
+
+
+def play(scenario, path):
+    """Simulate, write, read and judge a capture: its truth and its analysis."""
+    made = simulate(scenario)
+    made.write(path)
+    return made.truth, analyse([str(path)])
+
+
+def load(path):
+    """Read a truth that was written as JSON."""
+    written = json.loads(path.read_text("utf-8"))
+    written["lives"] = tuple(Life(**life) for life in written["lives"])
+    written["faults"] = tuple(
+        FaultTruth(**{**fault, "alternatives": tuple(fault["alternatives"])}) for fault in written["faults"]
+    )
+    return Truth(**{name: value for name, value in written.items() if name != "version"})
+
+
+def accusations(analysis):
+    """List the findings against contexts that are errors or warnings."""
+    rows = analysis.findings.to_pylist()
+    return [row for row in rows if row["severity"] != "note" and row["context"] is not None]
+
+
+def life_of(finding):
+    """Name the life that a finding is about: its address and which allocation of it in the file it was."""
+    return f"{finding['context']:#x}", finding["generation"]
+
+
+def guilty(truth):
+    """Name the lives that something may be said against: those of the faults, and what they kept alive."""
+    seen = {(life.context, life.generation): life.seen for life in truth.lives}
+    mine = {(fault.context, fault.seen) for fault in truth.faults}
+    kept = [(one["context"], one["generation"]) for fault in truth.faults for one in fault.consequences]
+    return mine | {(context, seen[context, generation]) for context, generation in kept}
+
+
+def false_alarms(truth, analysis):
+    """List the errors and warnings against lives with which nothing is wrong."""
+    lives = guilty(truth)
+    return [row for row in accusations(analysis) if life_of(row) not in lives]
+
+
+def sure(findings):
+    """Keep the findings that are definite or probable."""
+    return [row for row in findings if row["confidence"] != "possible"]
+
+
+def told(findings):
+    """Say in few words what findings are, for the message of a failed test."""
+    return [(row["rule"], row["confidence"], *life_of(row), row["message"]) for row in findings]
+
+
+def sureness(fault, findings):
+    """Give the best confidence with which a fault was found: 0 definite to 2 possible, UNSURE not at all.
+
+    A finding counts on the fault's own life, with its rule or one that holds as well.
+    """
+    rules = {fault.rule, *fault.alternatives}
+    mine = [row for row in findings if row["context"] is not None and row["rule"] in rules]
+    mine = [row for row in mine if life_of(row) == (fault.context, fault.seen)]
+    return min((SURENESS[row["confidence"]] for row in mine), default=UNSURE)
+
+
+def is_sound(fault):
+    """Tell whether a finding of the fault's rule is always a bug, where all it needs was logged."""
+    return RULES[fault.rule].sound
+
+
+def rows_of(analysis):
+    """Give the lives of known birth by address and generation."""
+    return {
+        (f"{row['pointer']:#x}", row["generation"]): Row(
+            row["context_type"], row["owned"], row["link"], row["end"] == "freed"
+        )
+        for row in analysis.contexts.to_pylist()
+        if row["birth"] == "allocated"
+    }
+
+
+def rows_due(truth):
+    """Give the lives whose allocation is in the file, as the simulator knows them."""
+    return {
+        (life.context, life.seen): Row(TYPES[life.context_type], life.owned, life.link, life.freed)
+        for life in truth.lives
+        if life.seen
+    }
