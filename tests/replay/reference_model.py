@@ -249,6 +249,8 @@ class Slots:
         self.clock = clock
         self.inside: dict[Slot, tuple[Life, Op]] = {}
         self.told: dict[Slot, list[tuple[Op, Life | None]]] = {}
+        births = [op for op in clock.ops if op.routine == "FltAllocateContext" and op.filter]
+        self.filters = {op.context: op.filter for op in births}
         self.teardowns = [op for op in clock.ops if op.routine == "InstanceTeardownComplete"]
 
     def walk(self, ops: Sequence[Op]) -> None:
@@ -272,9 +274,7 @@ class Slots:
             return None
         if kind != TYPES["Volume"]:
             return (kind, op.object, op.instance)
-        life = self.life_of.get((op.order, op.context)) if op.context else None
-        born_of = life.rows[0].op.filter if life and life.known else None
-        return (kind, op.object, op.filter or born_of)
+        return (kind, op.object, op.filter or self.filters.get(op.context))
 
     def _named(self, op: Op) -> Life | None:
         """The life that a row tells to be in its slot."""

@@ -46,6 +46,7 @@ def style(random: Random, **fixed: object) -> Style:
         "reuse": random.choice([0.0, 0.9, 1.0]),
         "no_status": random.choice([0.0, 0.5]),
         "blind": random.random() < 0.5,
+        "kept": random.choice([0.0, 0.0, 0.3]),
         **fixed,
     }
     return Style(**values)  # type: ignore[arg-type]
@@ -58,7 +59,7 @@ def legal(random: Random, way: Style) -> list[Op]:
 
 def faulty(random: Random, way: Style, rule: str) -> list[Op]:
     """A legal stream with one fault added, which the rule must find; L03 has no unload."""
-    return _whole(random, way, rule)
+    return _whole(random, replace(way, kept=0.0), rule)
 
 
 def _whole(random: Random, way: Style, rule: str | None) -> list[Op]:
@@ -72,19 +73,20 @@ def _whole(random: Random, way: Style, rule: str | None) -> list[Op]:
         threads += [driver.faulty(random.choice([9, 10]) if rule[0] == "L" else 9, rule)]
     world.run(threads)
     world.run([driver.deliver(8)])
-    if rule == "L03":
+    hangs = rule == "L01" and random.random() < 0.5
+    if rule != "L03":
+        world.run([driver.unload(hangs=hangs)])
+    if rule == "L03" or hangs:
         # Long after the end of all else, so that no call that still runs can hold the reference.
         world.now += 1_000_000_000
         for tid in range(8, 16):
             world.log(tid, "FltSupportsFileContexts", status=1)
-    else:
-        world.run([driver.unload(hangs=rule == "L01" and random.random() < 0.5)])
     return arrange(world.ops)
 
 
 def mutated(random: Random, ops: Sequence[Op]) -> list[Op]:
-    """The stream with a few rows dropped, doubled, moved, or given to another thread."""
-    rows = list(ops)
+    """The stream with a few rows dropped, doubled, moved, or given to another thread, or a column left out."""
+    rows = forgotten(random, ops) if random.random() < 0.5 else list(ops)
     for _ in range(random.randint(1, 4)):
         if not rows:
             break
@@ -94,10 +96,22 @@ def mutated(random: Random, ops: Sequence[Op]) -> list[Op]:
         if change == 1:
             rows += [row, replace(row, time=row.time + 10 * random.randint(1, 5000), begin=None, record=0)]
         elif change == 2:
-            rows.append(replace(row, time=row.time + 10 * random.randint(-5000, 5000), begin=None))
+            rows.append(
+                replace(row, time=row.time + 10 * random.randint(-5000, 5000), begin=None, record=0)
+            )
         elif change == 3:
             rows.append(replace(row, tid=random.choice(rows).tid if rows else 1))
     return arrange(rows)
+
+
+def forgotten(random: Random, ops: Sequence[Op]) -> list[Op]:
+    """The stream with what a writer leaves out of most calls of some routines."""
+    column = random.choice(["status", "status", "old_context", "begin", "filter", "instance", "context"])
+    routines = {op.routine for op in ops if op.routine.startswith("Flt")}
+    some = set(random.sample(sorted(routines), random.randint(0, len(routines))))
+    return [
+        replace(op, **{column: None}) if op.routine in some and random.random() < 0.8 else op for op in ops
+    ]
 
 
 ROUTINES = [

@@ -43,16 +43,20 @@ class Style:
         cleanup: "none", "both" phases or "once" with no phase.
         reuse: The share of allocations that return a freed pointer.
         no_status: The share of calls whose status is not logged where it can be told.
+        mute: The share of calls whose status is not logged, whether it can be told or not.
         blind: Whether the driver may let an old context go without asking which one it was.
         hidden: Whether the old context that a call returned is left out of the log.
+        kept: The share of contexts that hold a reference to another one until they are cleaned up.
     """
 
     begin: float = 1.0
     cleanup: str = "both"
     reuse: float = 0.9
     no_status: float = 0.0
+    mute: float = 0.0
     blind: bool = False
     hidden: bool = False
+    kept: float = 0.0
 
 
 @dataclass(eq=False)
@@ -64,6 +68,7 @@ class Context:
     owned: int = 1
     slot: Slot | None = None
     private: bool = False
+    keeps: Context | None = None
 
 
 class World:
@@ -112,16 +117,22 @@ class World:
         if self.random.random() < self.style.begin:
             fields["begin"] = begin
         told = fields.get("status") == 0 or fields.get("old_context")
-        if told and self.random.random() < self.style.no_status:
-            fields["status"] = None
+        if self.random.random() < (self.style.no_status if told else self.style.mute):
+            fields.pop("status", None)
         self.log(tid, routine, **fields)
 
     def drop(self, tid: int, context: Context) -> Steps:
         """Free the context if nothing holds it any more."""
         if context.owned or context.slot:
             return
-        for phase in {"none": (), "once": (None,), "both": (1, 2)}[self.style.cleanup]:
-            self.log(tid, "ContextCleanup", context=context.pointer, context_type=context.kind, phase=phase)
+        fields = {"context": context.pointer, "context_type": context.kind}
+        if self.style.cleanup != "none":
+            self.log(tid, "ContextCleanup", phase=1 if self.style.cleanup == "both" else None, **fields)
+            yield
+        if context.keeps:
+            yield from self.release(tid, context.keeps)
+        if self.style.cleanup == "both":
+            self.log(tid, "ContextCleanup", phase=2, **fields)
             yield
         if not context.private:
             self.unused.append(context.pointer)
@@ -165,6 +176,8 @@ class World:
         """FltSetXxxContext; returns the status and the old context."""
         result: list[tuple[int, Context | None]] = []
         fields = slot_fields(slot) | {"context": new.pointer, "operation": int(keep), "old_requested": ask}
+        # FltSetVolumeContext is given no filter.
+        fields.pop("filter", None)
 
         def effect() -> Steps:
             old = self.slots.get(slot)
@@ -359,12 +372,22 @@ class Driver:
         context = yield from self.world.get(tid, slot)
         if context:
             return context
-        new = yield from self.world.allocate(tid, slot[0])
+        new = yield from self.make(tid, slot)
         status, old = yield from self.world.set(tid, slot, new, keep=True, ask=self.asks())
         if status == 0:
             return new
         yield from self.world.release(tid, new)
         return old
+
+    def make(self, tid: int, slot: Slot) -> Generator[None, None, Context]:
+        """Allocate a context; perhaps let it keep a reference to another until it is cleaned up."""
+        new = yield from self.world.allocate(tid, slot[0])
+        if self.random.random() < self.world.style.kept:
+            new.keeps = yield from self.world.get(tid, self.random.choice(self.slots))
+            if new.keeps and self.random.random() < 0.5:
+                yield from self.world.reference(tid, new.keeps)
+                yield from self.world.release(tid, new.keeps)
+        return new
 
     def finish(self, tid: int, context: Context) -> Steps:
         """Touch the context, perhaps hand a reference over, and release it."""
@@ -392,7 +415,7 @@ class Driver:
     def exchange(self, tid: int) -> Steps:
         """Replace whatever is in the slot."""
         slot = self.random.choice(self.slots)
-        new = yield from self.world.allocate(tid, slot[0])
+        new = yield from self.make(tid, slot)
         _, old = yield from self.world.set(tid, slot, new, keep=False, ask=self.asks())
         for context in [new, old] if old else [new]:
             yield from self.world.release(tid, context)

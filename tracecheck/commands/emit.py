@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tracecheck.errors import UsageError
+from tracecheck.reporters.common import clean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -37,7 +38,7 @@ def emit(pieces: Iterable[str], output: Path | None, inputs: Sequence[str]) -> N
             file.writelines(pieces)
     except OSError as error:
         raise UsageError(f"{output}: can't be written: {error.strerror or error}") from error
-    click.echo(f"Wrote {output}", err=True)
+    click.echo(f"Wrote {clean(str(output))}", err=True)
 
 
 def _same_file(output: Path, path: str) -> bool:
@@ -45,6 +46,9 @@ def _same_file(output: Path, path: str) -> bool:
 
 
 def _to_stdout(pieces: Iterable[str]) -> None:
+    if sys.stdout is None:
+        # The process was started without one: nobody can want the text, the exit code still tells.
+        return
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A console of another code page must not end the run with an encoding error.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -55,3 +59,5 @@ def _to_stdout(pieces: Iterable[str]) -> None:
         # The reader (`head`) has seen enough. The exit code is still that of the work, and the
         # interpreter's own flush at exit must find a file that takes what is left.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise UsageError(f"the standard output can't be written: {error.strerror or error}") from error

@@ -28,4 +28,6 @@ def formats(*names: str) -> Callable[[click.decorators.FC], click.decorators.FC]
 
 def wants_colour(output_path: Path | None) -> bool:
     """Tell whether the standard output is a terminal whose user wants colours (no-color.org)."""
-    return output_path is None and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    if output_path is not None or sys.stdout is None:
+        return False
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")

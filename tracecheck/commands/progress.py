@@ -26,7 +26,7 @@ def progress(label: str, quiet: bool) -> Iterator[Callable[[int, int], None] | N
     Yields:
         What the work calls with (bytes done, bytes in all); None where nobody is watching.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     bar = _Bar(label)

@@ -147,10 +147,14 @@ def _read(columns: Columns, kind: Kind, data: NDArray[np.uint8], at: Ints, to: R
         _message(columns, data, to, at, end, start)
     if "pid" not in (header.names or ()) and header is not _MESSAGE:
         columns["pid"][to] = columns["tid"][to] = NO_ID
-    columns["known_tick"][to] &= "tick" in (header.names or ()) or header is _MESSAGE
-    columns["bad"][to] |= start > end
-    columns["payload"][to] = np.minimum(start, end)
-    columns["payload_size"][to] = np.maximum(end - start, 0)
+    if "tick" not in (header.names or ()) and header is not _MESSAGE:
+        columns["known_tick"][to] = False
+    size = end - start
+    if size.min(initial=0) < 0:
+        columns["bad"][to] |= size < 0
+        start, size = np.minimum(start, end), np.maximum(size, 0)
+    columns["payload"][to] = start
+    columns["payload_size"][to] = size
 
 
 def _skip_extended(columns: Columns, data: NDArray[np.uint8], to: Rows, start: Ints, end: Ints) -> None:

@@ -24,7 +24,7 @@ from tracecheck.etl.tables import RECORDS
 from tracecheck.etl.walk import Walk, walk
 
 #: How many bytes of unpacked buffers a chunk has, about. Payload places are 32-bit numbers.
-CHUNK = 32 << 20
+CHUNK = 16 << 20
 _HEADER_PEEK = 1 << 16
 
 
