@@ -140,7 +140,7 @@ def measured(*arguments, seconds=_SECONDS):
         text=True,
         timeout=seconds,
         check=False,
-        preexec_fn=_bound_memory,  # noqa: PLW1509 - the child starts no thread before exec
+        preexec_fn=_bound_memory,
     )
     *lines, last = done.stderr.splitlines() or [""]
     assert last.startswith("peak "), done.stderr

@@ -13,6 +13,8 @@ from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_lo
 from tracecheck.replay import Replay, replay
 from tracecheck.rules import Judgement, judge
 
+# Payloads are decoded a schema at a time: large chunks have more events of each.
+_CHUNK = 64 << 20
 Progress = Callable[[int, int], None]
 
 
@@ -105,7 +107,7 @@ def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
     total = sum(log.size for log in logs)
     for log in logs:
         with log:
-            for chunk in log.chunks():
+            for chunk in log.chunks(_CHUNK):
                 reader.add(chunk, records)
                 records += len(chunk.records)
                 if progress is not None:
@@ -115,7 +117,7 @@ def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
             warnings += [f"{log.path}: {line}" for line in log.warnings]
     if reader.problems:
         warnings.append(f"{reader.problems} events do not fit their own schema; what fits was read")
-    operations = assemble(reader.batches, reader.names)
+    operations = assemble(reader.rows, reader.names)
     merged = pa.concat_tables(losses) if losses else LOSSES.empty_table()
     return _Read(operations, refine_losses(operations, merged), _coverage(reader), records, warnings)
 

@@ -85,7 +85,7 @@ def _whole(random: Random, way: Style, rule: str | None) -> list[Op]:
 
 
 def mutated(random: Random, ops: Sequence[Op]) -> list[Op]:
-    """The stream with a few rows dropped, doubled, moved, or given to another thread, or a column left out."""
+    """The stream with a few rows dropped, doubled, moved, given to another thread, or logged in part."""
     rows = forgotten(random, ops) if random.random() < 0.5 else list(ops)
     for _ in range(random.randint(1, 4)):
         if not rows:
@@ -96,9 +96,7 @@ def mutated(random: Random, ops: Sequence[Op]) -> list[Op]:
         if change == 1:
             rows += [row, replace(row, time=row.time + 10 * random.randint(1, 5000), begin=None, record=0)]
         elif change == 2:
-            rows.append(
-                replace(row, time=row.time + 10 * random.randint(-5000, 5000), begin=None, record=0)
-            )
+            rows.append(replace(row, time=row.time + 10 * random.randint(-5000, 5000), begin=None, record=0))
         elif change == 3:
             rows.append(replace(row, tid=random.choice(rows).tid if rows else 1))
     return arrange(rows)
@@ -202,6 +200,67 @@ def coverage(random: Random) -> Coverage:
             Coverage(True, some | releases),
         ]
     )
+
+
+def chosen() -> dict[str, list[Op]]:
+    """Short streams that a random one seldom comes near, by what is special about them."""
+    one, other = 0xA010, 0xA020
+    place, elsewhere = slot_fields((STREAM, 0x1000, 0x100)), slot_fields((STREAM, 0x2000, 0x100))
+    life = {"context": one, "context_type": STREAM}
+    attached = [
+        _op("FltAllocateContext", 100, begin=90, status=0, **life),
+        _op("FltSetStreamContext", 200, begin=190, context=one, status=0, old_context=0, **place),
+        _op("FltReleaseContext", 300, **life),
+    ]
+    used = [
+        _op("FltGetContexts", 3_000_000, begin=2_999_990, **life),
+        _op("ContextUse", 3_000_100, **life),
+        _op("FltReleaseContext", 3_000_200, **life),
+    ]
+    replaced = _op("FltSetStreamContext", 2_000_000, begin=1_999_990, context=other, operation=KEEP, **place)
+    deleted = _op("FltDeleteStreamContext", 2_000_000, begin=1_999_990, **place)
+    got = {"tid": 2, "begin": 400, "record": 9}
+    reference = _op("FltReferenceContext", 1_106_720, begin=1_000_000, tid=2, **life)
+    return {
+        "a set that may not have replaced": [*attached, replaced, *used],
+        "a delete that may not have deleted": [*attached, deleted, *used],
+        "the last call of a thread is on several contexts": [
+            *attached,
+            _op("FltGetContexts", 500, context=one, **got, **place),
+            _op("FltGetContexts", 500, context=other, **got, **elsewhere),
+            _op("InstanceTeardownComplete", 600, tid=4, instance=0x100),
+        ],
+        "two calls wait, and one lets the other in": [
+            *attached,
+            _op("FltSupportsFileContexts", 310),
+            reference,
+            replace(reference, routine="FltReleaseContext", time=START + 1_500_000, begin=None, tid=3),
+            _op("FltSupportsFileContexts", 1_500_010, tid=3),
+            replace(reference, time=START + 2_085_980, tid=4),
+        ],
+        "one waits longer but began to wait first": [
+            *attached[:1],
+            attached[2],
+            _op("FltSupportsFileContexts", 310),
+            replace(reference, time=START + 1_300_000, begin=START + 900_000),
+            replace(reference, tid=4),
+            _op("ContextUse", 1_400_000, tid=5, **life),
+        ],
+        "a release within a call of its thread": [
+            *attached[:1],
+            attached[2],
+            _op("ContextCleanup", 400, phase=1, **life),
+            _op("ContextCleanup", 500, phase=2, **life),
+            _op("FltReferenceContext", 600, **life),
+        ],
+    }
+
+
+def _op(routine: str, time: int, **values: object) -> Op:
+    """A row of a chosen stream, its times counted from the stream's start."""
+    if values.get("begin") is not None:
+        values["begin"] = START + values["begin"]  # type: ignore[operator]
+    return Op(routine, START + time, **values)  # type: ignore[arg-type]
 
 
 @st.composite

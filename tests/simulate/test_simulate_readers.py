@@ -68,7 +68,7 @@ class TestOwn:
                 first += len(chunk.records)
             assert log.warnings == []
         assert (reader.problems, reader.unknown) == (0, set())
-        assert len({int(n) for batch in reader.batches for n in batch["record"]}) == made.truth.events
+        assert len({int(n) for n in reader.rows["record"]}) == made.truth.events
 
     def test_compressed_captures_hold_the_same_records(self, tmp_path):
         """Compression changes the file's size and none of its records."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: A capture is opened by its reader, not by click: what can't be read exits with 4, not with 2.
-CAPTURE = click.Path(path_type=str)
+CAPTURE = click.STRING
 
 output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write there instead of to the standard output."

@@ -121,8 +121,11 @@ class Log:
         more = len(self._damage) - len(lines)
         return lines + ([f"and {more} more places like these"] if more else [])
 
-    def chunks(self) -> Iterator[Chunk]:
+    def chunks(self, size: int = CHUNK) -> Iterator[Chunk]:
         """Read the file once, from its beginning.
+
+        Args:
+            size: About how many bytes of unpacked buffers a chunk has, below 1 GB.
 
         Yields:
             The records of each chunk of buffers; a chunk has at least one buffer and may have no record.
@@ -132,7 +135,7 @@ class Log:
         self.buffers = self.compressed_buffers = 0
         self._tally = LossTally(self.header, self._clock)
         clock = self._clock
-        for buffers in read_buffers(self._file, self.size, CHUNK, self._damage):
+        for buffers in read_buffers(self._file, self.size, size, self._damage):
             walked = walk(buffers.data, buffers.start, buffers.end)
             columns = gather(buffers.data, walked.position, walked.kind)
             self.buffers += len(buffers.start)

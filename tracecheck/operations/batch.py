@@ -6,11 +6,9 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tracecheck.etl import plain_rows
-from tracecheck.payload.arrow import from_numpy, nulls, strings
+from tracecheck.payload.arrow import from_numpy
 
 #: Columns that a batch holds, and their types. ``has_`` columns tell which values were logged;
 #: ``buffer_sequence`` and ``buffer_offset`` break ties of time and are dropped after the sort.
@@ -108,63 +106,16 @@ class Batch:
         part.extra = {name: column.take(indices) for name, column in self.extra.items()}
         return part
 
+    def names(self) -> list[str]:
+        """Name the columns that were set."""
+        return list(self._columns)
+
     @staticmethod
     def concat(parts: list[Batch]) -> Batch:
-        """Put batches after another."""
+        """Put batches of the same events after another; they have the same columns."""
         whole = Batch(sum(part.size for part in parts))
-        for name in dict.fromkeys(name for part in parts for name in part._columns):
-            whole[name] = joined(parts, name)
-        for name in dict.fromkeys(name for part in parts for name in part.extra):
-            whole.extra[name] = joined_extra(parts, name)
+        for name in parts[0].names():
+            whole[name] = np.concatenate([part[name] for part in parts])
+        for name in parts[0].extra:
+            whole.extra[name] = pa.concat_arrays([part.extra[name] for part in parts])
         return whole
-
-    def drop(self, column: str) -> None:
-        """Forget a column, to give its memory back."""
-        self._columns.pop(column, None)
-
-
-def joined(parts: list[Batch], name: str, to: NDArray[np.int64] | None = None) -> NDArray[Any]:
-    """Put a column of batches together; rows of batches that do not have it are zeros.
-
-    Args:
-        parts: The batches.
-        name: The column.
-        to: Where each row goes; after another if None.
-    """
-    column = np.zeros(sum(part.size for part in parts), Batch.dtype(name))
-    at = 0
-    for part in parts:
-        if name in part:
-            rows = slice(at, at + part.size)
-            column[rows if to is None else to[rows]] = part[name]
-        at += part.size
-    return column
-
-
-def joined_extra(parts: list[Batch], name: str) -> pa.Array:
-    """Put a column of the provider's own together; where its types differ or are nested, as text."""
-    columns = [part.extra.get(name) for part in parts]
-    kinds = {
-        _plain(column).type for column in columns if column is not None and column.null_count < len(column)
-    }
-    kind = kinds.pop() if len(kinds) == 1 else pa.string()
-    if pa.types.is_nested(kind):
-        kind = pa.string()
-    arrays = []
-    for part, column in zip(parts, columns, strict=True):
-        if column is None or column.null_count == len(column):
-            arrays.append(nulls(part.size, kind))
-        else:
-            arrays.append(_plain(column) if _plain(column).type == kind else _as_text(column))
-    return pa.concat_arrays(arrays)
-
-
-def _plain(array: pa.Array) -> pa.Array:
-    """Decode a dictionary: dictionaries of different batches cannot be put together as they are."""
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
-
-
-def _as_text(array: pa.Array) -> pa.Array:
-    values = plain_rows(pa.Table.from_arrays([_plain(array)], ["value"]))
-    texts = strings("" if row["value"] is None else str(row["value"]) for row in values)
-    return pc.if_else(array.is_valid(), texts, nulls(len(array), pa.string()))

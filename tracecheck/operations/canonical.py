@@ -17,6 +17,7 @@ from tracecheck.etl import Chunk, Ext
 from tracecheck.fltmgr import ROUTINES, TYPE_NAMES, Effect
 from tracecheck.operations.batch import Batch
 from tracecheck.operations.names import Names
+from tracecheck.operations.rows import Rows
 from tracecheck.payload.tracelogging import Decoded, decode
 
 PROVIDER = UUID("c64d51f2-edf4-50f1-4e59-a52a745ca35b")
@@ -67,15 +68,15 @@ class CanonicalReader:
     """Collects the canonical provider's operations from the chunks of a capture.
 
     Attributes:
-        batches: What has been collected.
-        names: The strings of all batches, each once.
+        rows: What has been collected.
+        names: The strings of all rows, each once.
         coverage: The Coverage texts of the CaptureStart events; None for one that has none.
         problems: How many events did not fit their own schema.
         unknown: Names of events that no routine has.
     """
 
     def __init__(self) -> None:
-        self.batches: list[Batch] = []
+        self.rows = Rows()
         self.names = Names()
         self.coverage: list[str | None] = []
         self.problems = 0
@@ -96,11 +97,10 @@ class CanonicalReader:
         start = chunk.column("payload")[items.row].astype(np.int64)
         size = chunk.column("payload_size")[items.row].astype(np.int64)
         groups = decode(chunk.data, items.start, items.size, start, size)
-        parts = [self._group(chunk, first_record, items.row[group.rows], group) for group in groups]
-        found = [part for part in parts if part is not None]
-        # One batch a chunk: a table of many small arrays is slow to put together and wastes memory.
-        if found:
-            self.batches.append(Batch.concat(found))
+        for group in groups:
+            batch = self._group(chunk, first_record, items.row[group.rows], group)
+            if batch is not None:
+                self.rows.add(batch)
 
     def _group(
         self, chunk: Chunk, first_record: int, rows: NDArray[np.int64], group: Decoded

@@ -213,9 +213,9 @@ def _attachments(ops: Ops, lives: Lives) -> NDArray[np.int64]:
     return np.where(found >= 0, lives.op[np.maximum(found, 0)], -1)
 
 
-def _sites(ops: Ops, rows: NDArray[np.int64]) -> pa.Array:
+def _sites(ops: Ops, rows: NDArray[np.int32]) -> pa.Array:
     site = ops.table.column("site").combine_chunks()
-    return site.take(from_numpy(rows, pa.int64()))
+    return site.take(from_numpy(rows, pa.int32()))
 
 
 def _names(codes: NDArray[Any], names: tuple[str, ...]) -> pa.Array:

@@ -106,14 +106,14 @@ def _with_unnamed(lives: Lives, op: NDArray[np.int64], life: NDArray[np.int64]) 
     if not len(op):
         return lives
     new = Effects(
-        op,
+        op.astype(np.int32),
         lives.pointer[lives.first[life]],
         np.zeros(len(op), np.int8),
         np.full(len(op), -1, np.int8),
         np.full(len(op), int(Mark.UNLINK), np.uint16),
     )
-    whose = np.concatenate([lives.life, life])
-    order = np.lexsort((np.concatenate([lives.op * 2, op * 2 + 1]), whose))
+    whose = np.concatenate([lives.life, life.astype(np.int32)])
+    order = np.lexsort((np.concatenate([lives.op * np.int64(2), op * 2 + 1]), whose))
     whose = whose[order]
     first = np.flatnonzero(np.append(True, whose[1:] != whose[:-1]))
     return Lives(

@@ -26,12 +26,12 @@ class Lives:
         first: For each life, its first effect.
     """
 
-    op: Ints
+    op: NDArray[np.int32]
     pointer: NDArray[np.uint64]
     owned: NDArray[np.int8]
     link: NDArray[np.int8]
     mark: NDArray[np.uint16]
-    life: Ints
+    life: NDArray[np.int32]
     first: Ints
 
     @property
@@ -54,7 +54,8 @@ def split(effects: Effects, time: Ints, losses: list[tuple[int, int]]) -> Lives:
     starts[1:] = pointer[1:] != pointer[:-1]
     starts |= (mark & Mark.BIRTH) != 0
     starts |= _reborn_unseen(starts, mark, time[op], losses)
-    life = np.cumsum(starts) - 1
+    life = np.cumsum(starts, dtype=np.int32)
+    life -= 1
     return Lives(op, pointer, effects.owned[order], effects.link[order], mark, life, np.flatnonzero(starts))
 
 

@@ -80,7 +80,7 @@ def _neighbours(ops: Ops) -> tuple[Ints, Ints]:
     The rows of one call on several contexts have the same neighbours. What a cleanup callback logs lies
     inside the call that made it run, and is not before that call.
     """
-    order = np.argsort(ops["tid"], kind="stable")
+    order = ops.by_thread()
     thread, record = ops["tid"][order], ops["record"][order]
     new = np.ones(len(order), np.bool_)
     new[1:] = (thread[1:] != thread[:-1]) | (record[1:] != record[:-1])

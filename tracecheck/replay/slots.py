@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,27 +52,40 @@ class Unnamed:
 
 
 def slot_keys(ops: Ops) -> NDArray[np.uint64]:
-    """Hash the slot that each operation works on; 0 where it has none."""
-    kind = ops.slot_type()
-    scope = np.where(kind == ContextType.VOLUME, _filters(ops), ops["instance"])
-    mixed = ops["object"] * np.uint64(0x9E3779B97F4A7C15) ^ scope * np.uint64(0xC2B2AE3D27D4EB4F)
+    """Hash the slot that each operation works on; 0 where it has none.
+
+    Only rows of routines that work on a slot are hashed: they are a small part of most captures.
+    """
+    rows = np.flatnonzero((ops.slot_type() != 0) & (ops["object"] != 0))
+    keys = np.zeros(ops.size, np.uint64)
+    keys[rows] = _hashed(ops, rows)
+    return keys
+
+
+def _hashed(ops: Ops, rows: Ints) -> NDArray[np.uint64]:
+    """Mix type, object and scope of each row into one number that is not 0."""
+    kind = ops.slot_type()[rows]
+    scope = ops["instance"][rows]
+    volumes = np.flatnonzero(kind == ContextType.VOLUME)
+    scope[volumes] = _filters(ops, rows[volumes])
+    mixed = ops["object"][rows] * np.uint64(0x9E3779B97F4A7C15) ^ scope * np.uint64(0xC2B2AE3D27D4EB4F)
     mixed = (mixed ^ mixed >> np.uint64(29)) * np.uint64(0xBF58476D1CE4E5B9) ^ kind * np.uint64(
         0x165667B19E3779F9
     )
-    has = (kind != 0) & (ops["object"] != 0)
-    return np.where(has, mixed | np.uint64(1), np.uint64(0))
+    keys: NDArray[np.uint64] = mixed | np.uint64(1)
+    return keys
 
 
-def _filters(ops: Ops) -> NDArray[np.uint64]:
-    """Give each row's filter; FltSetVolumeContext has none, its context's allocation told it."""
-    filters = ops["filter"]
-    allocated = np.flatnonzero((ops.effect() == Effect.ALLOCATE) & (filters != 0))
+def _filters(ops: Ops, rows: Ints) -> NDArray[np.uint64]:
+    """Give the filter of some rows; FltSetVolumeContext has none, its context's allocation told it."""
+    filters = ops["filter"][rows]
+    allocated = np.flatnonzero((ops.effect() == Effect.ALLOCATE) & (ops["filter"] != 0))
     if not len(allocated) or filters.all():
         return filters
     pointers, last = np.unique(ops["context"][allocated][::-1], return_index=True)
-    of_pointer = filters[allocated[::-1][last]]
-    at = np.minimum(np.searchsorted(pointers, ops["context"]), len(pointers) - 1)
-    known = pointers[at] == ops["context"]
+    of_pointer = ops["filter"][allocated[::-1][last]]
+    at = np.minimum(np.searchsorted(pointers, ops["context"][rows]), len(pointers) - 1)
+    known = pointers[at] == ops["context"][rows]
     return np.where((filters == 0) & known, of_pointer[at], filters)
 
 
@@ -143,14 +157,20 @@ def _next_life(lives: Lives) -> Ints:
     return after
 
 
+def _packed(major: NDArray[Any], minor: NDArray[Any]) -> Ints:
+    """Put two numbers below 2^31 into one that sorts as the pair does."""
+    pair: Ints = major.astype(np.int64) << 32 | minor
+    return pair
+
+
 def _last_before(slots: Slots, key: NDArray[np.uint64], op: Ints) -> Ints:
     """Find the last thing known of a slot before an operation; -1 where nothing is."""
     distinct, code = np.unique(slots.key, return_inverse=True)
-    packed = code.astype(np.int64) << 32 | slots.op
+    packed = _packed(code, slots.op)
     wanted = np.searchsorted(distinct, key)
     known = wanted < len(distinct)
     known[known] = distinct[wanted[known]] == key[known]
-    at = np.searchsorted(packed, wanted.astype(np.int64) << 32 | op) - 1
+    at = np.searchsorted(packed, _packed(wanted, op)) - 1
     found = known & (at >= 0)
     found[found] = slots.key[at[found]] == key[found]
     return np.where(found, at, -1)
@@ -160,7 +180,7 @@ def _still_there(slots: Slots, life: Ints, key: NDArray[np.uint64], op: Ints) ->
     """Tell which lives were named for no other slot since: a context is in one slot at most."""
     order = np.lexsort((slots.op, slots.life))
     by_life, by_op = slots.life[order], slots.op[order]
-    at = np.searchsorted(by_life << 32 | by_op, np.maximum(life, 0) << 32 | op) - 1
+    at = np.searchsorted(_packed(by_life, by_op), _packed(np.maximum(life, 0), op)) - 1
     good = (life >= 0) & (at >= 0)
     good[good] = (by_life[at[good]] == life[good]) & (slots.key[order][at[good]] == key[good])
     return good
@@ -170,7 +190,7 @@ def _found_later(ops: Ops, slots: Slots, life: Ints, op: Ints) -> Bools:
     """Tell which lives are next named, after an operation, as what a slot held: no call put them back."""
     order = np.lexsort((slots.op, slots.life))
     by_life, by_op = slots.life[order], slots.op[order]
-    at = np.searchsorted(by_life << 32 | by_op, life << 32 | op, "right")
+    at = np.searchsorted(_packed(by_life, by_op), _packed(life, op), "right")
     found = at < len(order)
     found[found] = by_life[at[found]] == life[found]
     following = by_op[np.minimum(at, len(order) - 1)]
@@ -182,8 +202,8 @@ def _found_later(ops: Ops, slots: Slots, life: Ints, op: Ints) -> Bools:
 def _left_since(lives: Lives, life: Ints, named: Ints, op: Ints) -> Bools:
     """Tell which lives were cleaned up, or taken out of their slot, after they were last named for it."""
     leaves = np.flatnonzero((lives.mark & (Mark.UNLINK | Mark.CLEANUP)) != 0)
-    packed = lives.life[leaves] << 32 | lives.op[leaves]
-    at = np.searchsorted(packed, np.maximum(life, 0) << 32 | op) - 1
+    packed = _packed(lives.life[leaves], lives.op[leaves])
+    at = np.searchsorted(packed, _packed(np.maximum(life, 0), op)) - 1
     left = (life >= 0) & (at >= 0)
-    left[left] = packed[at[left]] > (life[left] << 32 | named[left])
+    left[left] = packed[at[left]] > _packed(life[left], named[left])
     return left

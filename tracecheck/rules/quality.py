@@ -42,13 +42,12 @@ def incomplete(evidence: Evidence) -> Iterator[Candidate]:
 def _backwards(evidence: Evidence) -> int:
     """Count the operations of a thread that are numbered before an earlier one of the same thread."""
     ops = evidence.ops
-    rows = np.flatnonzero(ops.has("sequence"))
-    record = ops["record"][rows]
-    # A call on several contexts has several rows of one number.
-    rows = rows[np.append(True, record[1:] != record[:-1])[: len(rows)]]
-    number = np.sort(ops["sequence"][rows])
-    if (number[1:] == number[:-1]).any():
+    rows = ops.by_thread()[ops.has("sequence")[ops.by_thread()]]
+    number, record, thread = ops["sequence"][rows], ops["record"][rows], ops["tid"][rows]
+    earlier = (thread[1:] == thread[:-1]) & (number[1:] < number[:-1])
+    if not earlier.any():
         return 0
-    rows = rows[np.argsort(ops["tid"][rows], kind="stable")]
-    same = ops["tid"][rows][1:] == ops["tid"][rows][:-1]
-    return int(np.count_nonzero(same & (ops["sequence"][rows][1:] < ops["sequence"][rows][:-1])))
+    # Two writers, each with a counter of its own, use a number twice: nothing can be concluded.
+    order = np.argsort(number, kind="stable")
+    twice = (number[order][1:] == number[order][:-1]) & (record[order][1:] != record[order][:-1])
+    return 0 if twice.any() else int(np.count_nonzero(earlier))
