@@ -220,9 +220,11 @@ class TestNames:
 class TestCut:
     """Files that end too early."""
 
-    @pytest.mark.parametrize(("name", "step"), [("healthy", 1000), ("lost-buffers", 4000), ("crowded", 2001)])
+    @pytest.mark.parametrize(
+        ("name", "step"), [("healthy", 1000), ("lost-buffers", 12_007), ("crowded", 6007)]
+    )
     def test_what_is_missing_is_stated_and_not_blamed_on_the_driver(self, write, name, step):
-        """Cut at every 1,000th byte, a capture is not clean and has no sure fault that the whole has not."""
+        """Cut anywhere, a capture is not clean and has no sure fault that the whole has not."""
         data = (SAMPLES / f"{name}.etl").read_bytes()
         whole = checked(SAMPLES / f"{name}.etl")
         for cut in range(0, len(data), step):
@@ -236,7 +238,7 @@ class TestCut:
                 assert report["summary"]["verdict"] != "clean", cut
             assert sure(report) <= sure(whole), cut
 
-    @pytest.mark.parametrize("name", ["two-generations", "lost-buffers", "crowded"])
+    @pytest.mark.parametrize("name", ["lost-buffers", "pointers32"])
     def test_a_cut_between_buffers_is_seen(self, write, name):
         """A file that ends where a buffer ends is known to be cut by the count in its header."""
         data = (SAMPLES / f"{name}.etl").read_bytes()
@@ -561,11 +563,13 @@ class TestRecords:
 
     def test_every_kind_with_every_small_size(self, write):
         """No kind of record is read beyond its size, whatever size it claims."""
+        parts = []
         for marker, size in itertools.product(range(256), (0, 8, 15, 16, 31, 47, 79, 200)):
             head = struct.pack("<HBBHH", size, marker, 0xC0, size, 0)
-            path = write(log_head() + buffer(head + bytes(64)) + buffer(LEAST_RECORD, sequence=2), "kind.etl")
-            if marker < 0x20 or marker % 16 == 0:
-                fair(run("events", "--format", "jsonl", path), 0)
+            parts.append(buffer(head + bytes(64), sequence=len(parts)))
+        path = write(log_head() + b"".join(parts) + buffer(records_of_lives(1), sequence=len(parts)))
+        fair_everywhere(path)
+        assert checked(path)["summary"]["contexts"] == 1
 
     def test_extended_items_that_lie(self, write):
         """Items of no size, of too much, of a data size that is not theirs, and chains without an end."""
@@ -631,7 +635,8 @@ class TestLogHeader:
             lies = ((CLOCK_TYPE, clock_type), (PERF_FREQ, rate), (START_TIME, struct.pack("<q", start)))
             path = write(patched(data, *lies), "clock.etl")
             fair(run("check", path), 0, 1, 3)
-        fair_everywhere(path)
+        fair(run("info", path), 0)
+        fair(run("events", path), 0)
 
     def test_names_with_escapes(self, write):
         """The names of session and file come out harmless, whole in JSON."""
@@ -650,13 +655,32 @@ class TestLogHeader:
         assert checked(path)["summary"]["verdict"] == "inconclusive"
 
 
+#: TraceLogging in-types, each with a value; those without one are not known, or have none.
 IN_TYPES = {
-    0: b"", 1: b"a\0\0\0", 2: b"abc\0", 3: b"\xff", 4: b"\1", 5: b"\xff\xff", 6: b"\1\2", 7: b"\xff" * 4, 8: b"\1\2\3\4",
-    9: b"\xff" * 8, 10: b"\1" * 8, 11: b"\0\0\xc0\x7f", 12: b"\xff" * 8, 13: b"\2\0\0\0", 14: b"\2\0ab", 15: bytes(16),
-    16: b"", 17: b"\xff" * 8, 18: b"\xff" * 16, 19: b"\1\1\0\0\0\0\0\5\1\2\3\4", 20: b"\1" * 4, 21: b"\1" * 8, 22: b"\2\0a\0",
-    23: b"\1\0a", 25: b"\2\0ab", 26: b"", 31: b"",
-}  # fmt: skip
-FIELD_NAMES = ["Context", "OldContext", "OldRequested", "Filter", "Instance", "Volume", "FileObject", "Transaction", "Stream", "ContextType", "Operation", "Status", "Size", "PoolType", "PoolTag", "Irql", "MajorFunction", "Phase", "PagingFile", "Function", "File", "Line", "Caller", "Begin", "Time", "ProcessId", "ThreadId", "Processor", "Sequence", "VolumeContext", "InstanceContext", "SectionContext", "DesiredContexts", "SectionHandle", "Coverage", "OwnerId", "order", "record"]
+    **dict.fromkeys((0, 16, 26, 31), b""),
+    **dict.fromkeys((8, 13, 20), b"\2\0\0\1"),
+    **dict.fromkeys((9, 12, 17), b"\xff" * 8),
+    **dict.fromkeys((10, 21), b"\1" * 8),
+    **dict.fromkeys((15, 18), b"\xff" * 16),
+    **dict.fromkeys((14, 22, 23, 25), b"\2\0a\0"),
+    1: b"a\0\0\0",
+    2: b"abc\0",
+    3: b"\xff",
+    4: b"\1",
+    5: b"\xff\xff",
+    6: b"\1\2",
+    7: b"\xff" * 4,
+    11: b"\0\0\xc0\x7f",
+    19: b"\1\1\0\0\0\0\0\5\1\2\3\4",
+}
+#: The fields that the provider's page names, and names that columns of the package have.
+FIELD_NAMES = [
+    *("Context", "OldContext", "OldRequested", "ContextType", "Operation", "Status", "Size", "PoolType"),
+    *("Filter", "Instance", "Volume", "FileObject", "Transaction", "Stream", "PoolTag", "Irql", "Phase"),
+    *("MajorFunction", "PagingFile", "Function", "File", "Line", "Caller", "Begin", "Time", "Sequence"),
+    *("ProcessId", "ThreadId", "Processor", "VolumeContext", "InstanceContext", "SectionContext"),
+    *("DesiredContexts", "SectionHandle", "Coverage", "OwnerId", "order", "record"),
+]
 
 
 class TestSchemas:
@@ -677,21 +701,19 @@ class TestSchemas:
             return key + bytes([24 | 0x80, 1]) + b"in\0" + bytes([kind]), value
         return key + bytes([kind]), value
 
-    @pytest.mark.parametrize("shape", SHAPES)
     @pytest.mark.parametrize("kind", IN_TYPES)
-    def test_every_field_with_every_type(self, write, kind, shape):
+    def test_every_field_with_every_type(self, write, kind):
         """Strings where pointers should be, structs, arrays: no field of any type breaks anything."""
         log = LogWriter()
         lives(log, 2)
         routines = itertools.cycle(sorted(ROUTINES))
-        for i, name in enumerate(FIELD_NAMES):
+        for name, shape in itertools.product(FIELD_NAMES, self.SHAPES):
             fields, value = self.field(name, kind, shape)
             for routine in ("FltAllocateContext", "CaptureStart", next(routines)):
-                raw_call(log, 5000 + i, description(routine, fields), value)
+                raw_call(log, 5000, description(routine, fields), value)
         path = write(log.to_bytes())
         checked(path)
         listed(path)
-        fair(run("info", path), 0)
 
     def test_a_field_of_no_type_in_one_event_and_of_one_in_another(self, write):
         """An unknown field may be a number here, nothing there and text elsewhere."""

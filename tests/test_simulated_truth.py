@@ -182,8 +182,31 @@ ALARMS = {
         faults=(Fault("R04", "use"), Fault("R03", "work")),
         conditions=frozenset({"flush", "no-sequence"}),
     ),
-    "releases that some sites do not log are no leaks, though nothing said so": Scenario(
-        seed=1, operations=OPERATIONS, conditions=frozenset({"partial", "late-start"})
+    "what a relay lost it may have lost of calls that were made long before": Scenario(
+        seed=54822347,
+        operations=1500,
+        duration=0.0,
+        processors=8,
+        threads=4,
+        sequence=False,
+        buffer_size=4096,
+        mix=Mix(
+            failures=0, shortage=0, dispatch=0, uses=0.1, nested=0.9, paging=0.9, read=0, dirty=3, reset=30
+        ),
+        conditions=frozenset({"lost-events", "lean", "relay", "flush", "noise"}),
+    ),
+    "what lives on when an instance is torn down may hold its context": Scenario(
+        seed=4243637,
+        operations=300,
+        processors=8,
+        threads=16,
+        drivers=2,
+        unload=False,
+        cut=True,
+        begin=False,
+        sequence=False,
+        nested=True,
+        conditions=frozenset({"no-cleanup"}),
     ),
 }
 

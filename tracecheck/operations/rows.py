@@ -80,11 +80,13 @@ class Rows:
 
 
 def _grown(column: NDArray[Any] | None, need: int, dtype: str) -> NDArray[Any]:
-    """Make room in a column; what is not used yet is zeros that nobody has touched."""
-    room = np.zeros(max(need + (need >> 1), _LEAST), dtype)
-    if column is not None:
-        room[: len(column)] = column
-    return room
+    """Make room in a column; what is not used yet is zeros."""
+    room = max(need + (need >> 2), _LEAST)
+    if column is None:
+        return np.zeros(room, dtype)
+    # In place: the system moves the pages of a large array, it does not copy them. Nobody else holds it.
+    column.resize(room, refcheck=False)
+    return column
 
 
 def _plain(array: pa.Array) -> pa.Array:
