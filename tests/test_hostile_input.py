@@ -221,7 +221,7 @@ class TestCut:
     """Files that end too early."""
 
     @pytest.mark.parametrize(
-        ("name", "step"), [("healthy", 1000), ("lost-buffers", 12_007), ("crowded", 6007)]
+        ("name", "step"), [("crowded", 1000), ("lost-buffers", 12_007), ("healthy", 6007)]
     )
     def test_what_is_missing_is_stated_and_not_blamed_on_the_driver(self, write, name, step):
         """Cut anywhere, a capture is not clean and has no sure fault that the whole has not."""
@@ -312,7 +312,7 @@ class TestFlipped:
                 data[chosen.randrange(len(data))] = chosen.randrange(256)
             path = write(data, "flipped.etl")
             fair(run(*chosen.choice(commands(path)[:2])))
-            if not chosen.randrange(4):
+            if not chosen.randrange(8):
                 fair(run(*chosen.choice(commands(path)[2:])), 0, 2, 4)
 
     @pytest.mark.parametrize("seed", range(4))
@@ -625,18 +625,16 @@ class TestLogHeader:
         path = write(patched((SAMPLES / "healthy.etl").read_bytes(), (BUFFER_HEADER_SIZE + 2, marker)))
         fair(run("check", path), 4)
 
-    @pytest.mark.parametrize("clock", [0, 1, 2, 3, 4, U64 >> 32])
-    @pytest.mark.parametrize("frequency", [0, 1, -1, 3, 10**7, 10**10, 1 << 62, -1 << 63])
-    def test_a_clock_that_makes_no_sense(self, write, clock, frequency):
+    @pytest.mark.parametrize("clock", [0, 1, 2, 3, U64 >> 32])
+    def test_a_clock_that_makes_no_sense(self, write, clock):
         """Any clock type and frequency, with the start anywhere in int64, give times and no error."""
         data = small_log()
-        clock_type, rate = struct.pack("<I", clock), struct.pack("<q", frequency)
-        for start in (0, -1, 1 << 62, (1 << 63) - 1, -1 << 63):
-            lies = ((CLOCK_TYPE, clock_type), (PERF_FREQ, rate), (START_TIME, struct.pack("<q", start)))
-            path = write(patched(data, *lies), "clock.etl")
-            fair(run("check", path), 0, 1, 3)
-        fair(run("info", path), 0)
-        fair(run("events", path), 0)
+        kind = (CLOCK_TYPE, struct.pack("<I", clock))
+        runs = itertools.cycle((["check"], ["info"], ["events"], ["check", "--format", "json"]))
+        rates = (0, 1, -1, 3, 10**7, 10**10, 1 << 62, -1 << 63)
+        for rate, start in itertools.product(rates, (0, -1, 1 << 62, (1 << 63) - 1, -1 << 63)):
+            lies = ((PERF_FREQ, struct.pack("<q", rate)), (START_TIME, struct.pack("<q", start)))
+            fair(run(*next(runs), write(patched(data, kind, *lies), "clock.etl")), 0, 1, 3)
 
     def test_names_with_escapes(self, write):
         """The names of session and file come out harmless, whole in JSON."""

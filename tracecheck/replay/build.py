@@ -14,6 +14,7 @@ from tracecheck.replay.effects import Mark, Ops
 from tracecheck.replay.gone import objects_gone
 from tracecheck.replay.lives import Counts, Lives
 from tracecheck.replay.machine import FAULTS
+from tracecheck.replay.order import Timing
 from tracecheck.replay.slots import Slots
 from tracecheck.replay.tables import CONTEXTS, STEPS
 
@@ -25,7 +26,7 @@ ENDS = ("freed", "reused", "attached", "held")
 
 
 def build_contexts(
-    ops: Ops, lives: Lives, counts: Counts, played: dict[int, Played], slots: Slots
+    ops: Ops, lives: Lives, counts: Counts, played: dict[int, Played], slots: Slots, when: Timing
 ) -> pa.Table:
     """Make the contexts table.
 
@@ -35,6 +36,7 @@ def build_contexts(
         counts: Their counts by sums.
         played: Lives that were replayed step by step.
         slots: What is known of slots.
+        when: When each operation can have taken effect.
     """
     first, last, time = lives.first, lives.last, ops["time"]
     size = len(first)
@@ -58,8 +60,10 @@ def build_contexts(
     def link_before(life: int, op: int) -> int:
         return _link_before(lives, counts, played, life, op)
 
-    gone = objects_gone(ops, lives, slots, np.flatnonzero(ends == ENDS.index("held")), attach, link_before)
-    when = np.where(freed_at >= 0, time[np.maximum(freed_at, 0)], 0)
+    gone = objects_gone(
+        ops, lives, slots, np.flatnonzero(ends == ENDS.index("held")), attach, link_before, when
+    )
+    freed = np.where(freed_at >= 0, time[np.maximum(freed_at, 0)], 0)
     columns: dict[str, pa.Array] = {
         "id": from_numpy(np.arange(size, dtype=np.uint32), pa.uint32()),
         "pointer": from_numpy(lives.pointer[first], pa.uint64()),
@@ -73,7 +77,7 @@ def build_contexts(
         "object": from_numpy(np.where(attach >= 0, ops["object"][np.maximum(attach, 0)], 0), pa.uint64()),
         "instance": from_numpy(np.where(attach >= 0, ops["instance"][np.maximum(attach, 0)], 0), pa.uint64()),
         "end": _names(ends, ENDS),
-        "freed": from_numpy(when, CONTEXTS.field("freed").type, freed_at >= 0),
+        "freed": from_numpy(freed, CONTEXTS.field("freed").type, freed_at >= 0),
         "object_gone": from_numpy(np.maximum(gone, 0), CONTEXTS.field("object_gone").type, gone >= 0),
         "owned": from_numpy(owned.astype(np.int32), pa.int32()),
         "link": from_numpy(link.astype(np.int32), pa.int32()),

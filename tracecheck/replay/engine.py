@@ -79,10 +79,10 @@ def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE
     when = Timing(ops, tolerance)
     unnamed = find_unnamed(ops, lives, slots, when)
     uncertain = frozenset(unnamed.life[unnamed.uncertain].tolist())
-    lives = _with_unnamed(lives, unnamed.op[unnamed.unlinks], unnamed.life[unnamed.unlinks])
+    lives = _with_unnamed(ops, lives, unnamed.op[unnamed.unlinks], unnamed.life[unnamed.unlinks])
     counts = count(lives)
     played = _play(ops, lives, counts, when)
-    contexts = build_contexts(ops, lives, counts, played, slots)
+    contexts = build_contexts(ops, lives, counts, played, slots, when)
     return Replay(
         contexts,
         build_steps(lives, counts, played),
@@ -101,7 +101,7 @@ def stretches(losses: pa.Table) -> list[tuple[int, int]]:
     return sorted(set(zip(starts, ends, strict=True)))
 
 
-def _with_unnamed(lives: Lives, op: NDArray[np.int64], life: NDArray[np.int64]) -> Lives:
+def _with_unnamed(ops: Ops, lives: Lives, op: NDArray[np.int64], life: NDArray[np.int64]) -> Lives:
     """Put the unlinks that slots tell of among the effects of their lives."""
     if not len(op):
         return lives
@@ -110,7 +110,7 @@ def _with_unnamed(lives: Lives, op: NDArray[np.int64], life: NDArray[np.int64]) 
         lives.pointer[lives.first[life]],
         np.zeros(len(op), np.int8),
         np.full(len(op), -1, np.int8),
-        np.full(len(op), int(Mark.UNLINK), np.uint16),
+        np.where(ops.has("status")[op], int(Mark.UNLINK), Mark.UNLINK | Mark.ASSUMED).astype(np.uint16),
     )
     whose = np.concatenate([lives.life, life.astype(np.int32)])
     order = np.lexsort((np.concatenate([lives.op * np.int64(2), op * 2 + 1]), whose))

@@ -127,19 +127,37 @@ def run_best(effects: Sequence[Effect], at: Sequence[int], until: Sequence[int],
     steps: list[Step] = []
     waiting: list[int] = []
     for i in sorted(range(len(effects)), key=lambda i: (at[i], i)):
-        for j in [j for j in waiting if until[j] < at[i]]:
-            waiting.remove(j)
-            steps.append(state.step(effects[j]))
+        _make_due(effects, until, at[i], state, waiting, steps)
         if until[i] > at[i] and not state.fits(effects[i]):
             waiting.append(i)
             continue
         steps.append(state.step(effects[i]))
-        fitting = next((j for j in waiting if state.fits(effects[j])), None)
-        while fitting is not None:
-            waiting.remove(fitting)
-            steps.append(state.step(effects[fitting]))
-            fitting = next((j for j in waiting if state.fits(effects[j])), None)
-    return steps + [state.step(effects[j]) for j in sorted(waiting, key=lambda j: (until[j], j))]
+        _make_fitting(effects, state, waiting, steps)
+    _make_due(effects, until, max(until) + 1, state, waiting, steps)
+    return steps
+
+
+def _make_due(
+    effects: Sequence[Effect],
+    until: Sequence[int],
+    now: int,
+    state: State,
+    waiting: list[int],
+    steps: list[Step],
+) -> None:
+    """Apply what has waited for as long as it can, and what fits once that is done."""
+    while due := [j for j in waiting if until[j] < now]:
+        first = min(due, key=lambda j: until[j])
+        waiting.remove(first)
+        steps.append(state.step(effects[first]))
+        _make_fitting(effects, state, waiting, steps)
+
+
+def _make_fitting(effects: Sequence[Effect], state: State, waiting: list[int], steps: list[Step]) -> None:
+    """Apply what has waited and fits now."""
+    while (fitting := next((j for j in waiting if state.fits(effects[j])), None)) is not None:
+        waiting.remove(fitting)
+        steps.append(state.step(effects[fitting]))
 
 
 def _seed(effects: Sequence[Effect]) -> tuple[int, int]:

@@ -154,7 +154,8 @@ def best_moments(effects: list[Effect], ops: Ops, when: Intervals) -> list[Momen
             if cleanup is not None and at <= 2 * cleanup:
                 bound = min(bound, 2 * cleanup)
             at = until = max(bound - 1, at)
-        next_of_thread[one] = at
+        # No later row of the thread may be overtaken, not only the next.
+        next_of_thread[one] = min(at, next_of_thread.get(one, at))
         moments.append(Moment(at, max(at, until)))
     moments.reverse()
     if effects[0].mark & Mark.BIRTH:

@@ -166,6 +166,23 @@ class Evidence:
         return None
 
     @cached_property
+    def function(self) -> Ints:
+        """The code of each operation's function, counted from 1; 0 where it was not logged."""
+        codes: Ints = np.where(self.ops.has("function"), self.ops["function"].astype(np.int64) + 1, 0)
+        return codes
+
+    def is_draining(self, unload: Unload) -> bool:
+        """Tell whether an unload that has not ended still had contexts to drop when the capture ended.
+
+        Until it has, what a context keeps may yet be released by its cleanup. Where cleanups are not logged
+        nothing shows how far it came.
+        """
+        cleanups = (self.ops.effect() == Effect.CLEANUP) & (self.ops["time"] >= unload.entered)
+        waiting = self.lives_that("end", "attached")
+        filters = self.context("filter")[waiting]
+        return bool(cleanups.any()) and any(unload.concerns(int(filter_)) for filter_ in np.unique(filters))
+
+    @cached_property
     def _open(self) -> dict[int, Open]:
         return {}
 
@@ -175,7 +192,7 @@ class Evidence:
             rows = slice(self.first_step[life], self.first_step[life + 1])
             op = self.step("operation")[rows]
             stored = self.ops.effect()[op] == Effect.REFERENCE
-            columns = (self.step("delta_owned")[rows], self.ops["tid"][op], self.ops["function"][op], stored)
+            columns = (self.step("delta_owned")[rows], self.ops["tid"][op], self.function[op], stored)
             open_ = unanswered(
                 [Taken(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
             )
@@ -190,11 +207,8 @@ class Evidence:
 
     def _site(self, op: Ints, kind: NDArray[Any]) -> Ints:
         """Number where references are taken: routine, function and context type."""
-        routine, function = (
-            self.ops["routine"][op].astype(np.int64),
-            self.ops["function"][op].astype(np.int64),
-        )
-        site: Ints = (routine << 40) + (function << 16) + kind
+        routine = self.ops["routine"][op].astype(np.int64)
+        site: Ints = (routine << 40) + (self.function[op] << 16) + kind
         return site
 
     @cached_property
@@ -202,7 +216,7 @@ class Evidence:
         """For each site, the longest for which a reference taken there was held and then released."""
         life, op = self.step("context").astype(np.int64), self.step("operation")
         time, delta = self.ops["time"][op], self.step("delta_owned").astype(np.int64)
-        rows, held = holds(life, self.ops["tid"][op], self.ops["function"][op], delta, time)
+        rows, held = holds(life, self.ops["tid"][op], self.function[op], delta, time)
         site = self._site(op[rows], self.context("context_type")[life[rows]])
         order = np.argsort(site, kind="stable")
         starts = np.flatnonzero(np.append(True, site[order][1:] != site[order][:-1])[: len(order)])
@@ -235,7 +249,9 @@ class Evidence:
         """
         usual = self.usual_hold(life, op)
         if usual is None:
-            return self._last_of_thread[int(self.ops["tid"][op])] == op
+            last = self._last_of_thread[int(self.ops["tid"][op])]
+            # A call on several contexts has several rows.
+            return bool(self.ops["record"][last] == self.ops["record"][op])
         return self.end - int(self.ops["time"][op]) <= 10 * usual
 
     def names(self, column: str, op: int) -> str:

@@ -9,6 +9,8 @@ from tracecheck.fltmgr import RELEASES, ContextType, Effect
 from tracecheck.rules.evidence import Evidence, Unload
 from tracecheck.rules.registry import Candidate, rule
 
+# No call keeps a reference for as long as this after the object that it works on has gone, nanoseconds.
+_LONG_GONE = 1_000_000_000
 _GETS = (Effect.GET, Effect.GET_MANY)
 _STORED = "references that are taken like this one are often kept in another structure, and released with it"
 _CUT_OFF = "the calls that hold it may still have been running when the capture ended"
@@ -27,7 +29,8 @@ def leaked_at_unload(evidence: Evidence) -> Iterator[Candidate]:
                 "FltUnregisterFilter was entered and had not returned at the end of the capture",
                 evidence.end,
             )
-            doubts = (_CUT_OFF,) if evidence.in_flight(life) else ()
+            cut_off = evidence.in_flight(life) or evidence.is_draining(unload)
+            doubts = (_CUT_OFF,) if cut_off else ()
         else:
             when, until = "the filter's unload had ended", unload.ended
         yield _leak(evidence, life, f"when {when}", until, doubts, unload)
@@ -43,12 +46,9 @@ def outlived_its_object(evidence: Evidence) -> Iterator[Candidate]:
             continue
         unload = evidence.unload_of(life)
         doubts: tuple[str, ...] = ()
-        candidates = evidence.unanswered(life).candidates
-        # Without an unload a release may still follow, of any reference that could be the one.
-        if unload is None and any(evidence.may_be_in_flight(life, op) for op in candidates):
+        # Until an unload has ended a release may still follow, of a call that is slow or was cut off.
+        if (unload is None or unload.ended is None) and evidence.end - int(gone[life]) < _LONG_GONE:
             doubts = (_CUT_OFF,)
-        elif unload is None and any(_may_be_stored(evidence, life, op) for op in candidates):
-            doubts = (_STORED,)
         until = unload.ended if unload is not None and unload.ended is not None else evidence.end
         yield _leak(evidence, life, "after its object was gone", until, doubts, unload)
 
