@@ -348,7 +348,13 @@ class Slots:
             return []
         last = life.namings[-1]
         later = [(op, other) for op, other in self.told[self.slot_of(last)] if op.order > last.order]
-        return [op for op, other in later[:1] if other or op.routine in GETS]
+        return [
+            op
+            for op, other in later[:1]
+            if (other or op.routine in GETS)
+            and (op.tid == last.tid or last.time <= self.clock.earliest(op))
+            and not takes_out(op, life.pointer)
+        ]
 
 
 def named(op: Op) -> list[tuple[int, str]]:
@@ -393,6 +399,13 @@ def is_attaching(op: Op) -> bool:
 def empties(op: Op) -> bool:
     """Tell whether a row shows its slot empty from then on."""
     return (op.routine in GETS and op.status == NOT_FOUND) or (op.routine in DELETES and succeeded(op))
+
+
+def takes_out(op: Op, pointer: int) -> bool:
+    """Tell whether a row took a context out of its slot itself, by putting another there."""
+    if op.routine not in SETS or not succeeded(op):
+        return False
+    return op.old_context == pointer if op.old_context is not None else op.operation != KEEP
 
 
 def type_of(op: Op) -> int:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from tracecheck.operations.coverage import Coverage
 
+LONG_GONE = 1_000_000_000
 UNLOADS = ("FilterUnload", "FltUnregisterFilter")
 RULES = {
     "release attached": "R01",
@@ -210,10 +211,12 @@ class Judge:
         until = unload.ended if unload and unload.ended is not None else self.finish
         found: list[tuple[str, bool, str]] = []
         if unload:
-            found.append(("L01", unload.ended is None and cut_off, "error"))
+            waits = unload.ended is None and (cut_off or self._is_draining(unload))
+            found.append(("L01", waits, "error"))
         if life.object_gone is not None and max(row.op.time for row in life.rows) <= life.object_gone:
-            may_follow = any(self._in_flight(op, life) or self._may_be_stored(op, life) for op in candidates)
-            found.append(("L02", unload is None and may_follow, "error"))
+            ended = unload is not None and unload.ended is not None
+            just_gone = self.finish - life.object_gone < LONG_GONE
+            found.append(("L02", just_gone and not ended, "error"))
         if not found and not cut_off:
             stored = all(self._may_be_stored(op, life) for op in opened)
             found.append(("L03", True, "note" if stored else "warning"))
@@ -240,6 +243,12 @@ class Judge:
                 if hangs or (unload.ended is not None and last <= unload.ended):
                     return unload
         return None
+
+    def _is_draining(self, unload: Unload) -> bool:
+        """Tell whether an unload was still dropping contexts when the capture ended."""
+        dropping = any(op.routine == "ContextCleanup" and op.time >= unload.entered for op in self.ops)
+        left = [life for life in self.lives if life.end == "attached"]
+        return dropping and any(same_filter(unload.filter, life.filter) for life in left)
 
     def _did_nothing_later(self, acquire: Op) -> bool:
         return not any(other_call_of_thread(acquire, op) for op in self.ops[acquire.order + 1 :])

@@ -44,6 +44,7 @@ _DTYPES: dict[str, str] = {
     "keyword": "<u8",
     "provider": "V16",
     "extended": "<u4",
+    "schema": "<u4",
     "payload": "<u4",
     "payload_size": "<u4",
     "known_tick": "?",
@@ -167,8 +168,11 @@ def _skip_extended(columns: Columns, data: NDArray[np.uint8], to: Rows, start: I
     extended[rows] = start[rows]
     columns["extended"][to] = extended
     bad = np.zeros(len(start), np.bool_)
-    start[rows], bad[rows] = skip_items(data, start[rows], end[rows])
-    columns["bad"][to] |= bad
+    schema = np.zeros(len(start), np.uint32)
+    start[rows], bad[rows], schema[rows] = skip_items(data, start[rows], end[rows])
+    columns["schema"][to] = schema
+    if bad.any():
+        columns["bad"][to] |= bad
 
 
 def _message(columns: Columns, data: NDArray[np.uint8], to: Rows, at: Ints, end: Ints, start: Ints) -> None:

@@ -8,7 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tracecheck.etl.layout import Ext
+
 _ITEM_HEADER = 8
+# The item's type is the second u16 of its first 8 bytes.
+_TYPE_MASK = np.uint64(0xFFFF0000)
+_SCHEMA_TYPE = np.uint64(Ext.EVENT_SCHEMA_TL << 16)
 # EVENT_HEADER_EXTENDED_DATA_ITEM is small and few: this many are more than any real event has.
 _MOST_ITEMS = 64
 
@@ -61,16 +66,22 @@ def walk_items(data: NDArray[np.uint8], start: NDArray[np.int64], limit: NDArray
 
 def skip_items(
     data: NDArray[np.uint8], start: NDArray[np.int64], limit: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.uint32]]:
     """Find only where the extended items of each event end; arguments as for :func:`walk_items`.
 
     Returns:
-        ``end`` and ``bad`` of :class:`Items`.
+        ``end`` and ``bad`` of :class:`Items`, and where the data of each event's TraceLogging schema begin,
+        0 where it has none.
     """
     end, bad = start.copy(), np.zeros(len(start), np.bool_)
-    for _ in _chain(data, start, limit, end, bad):
-        pass
-    return end, bad
+    schema = np.zeros(len(start), np.uint32)
+    for row, at, word in _chain(data, start, limit, end, bad):
+        tells = word & _TYPE_MASK == _SCHEMA_TYPE
+        if tells.all():
+            schema[row] = at + _ITEM_HEADER
+        elif tells.any():
+            schema[row[tells]] = at[tells] + _ITEM_HEADER
+    return end, bad, schema
 
 
 def _chain(

@@ -16,7 +16,9 @@ import pyarrow as pa
 #: offset in the file of the buffer that holds the record and ``offset`` the record's offset in the
 #: unpacked buffer. ``sequence`` is the buffer's SequenceNumber: ties of ``tick`` are broken by
 #: ``(sequence, offset)``. ``payload`` is the offset in the chunk's ``data`` of the first byte of user
-#: data, ``payload_size`` its length; extended items lie between ``extended`` and ``payload``.
+#: data, ``payload_size`` its length; extended items lie between ``extended`` and ``payload``. ``schema`` is
+#: where the data of the item EVENT_SCHEMA_TL begin, 0 where the event has none; their length stands in the
+#: two bytes before.
 RECORDS = pa.schema(
     [
         pa.field("time", pa.timestamp("ns", "UTC"), nullable=False),
@@ -39,6 +41,7 @@ RECORDS = pa.schema(
         pa.field("offset", pa.uint32(), nullable=False),
         pa.field("sequence", pa.int64(), nullable=False),
         pa.field("extended", pa.uint32(), nullable=False),
+        pa.field("schema", pa.uint32(), nullable=False),
         pa.field("payload", pa.uint32(), nullable=False),
         pa.field("payload_size", pa.uint32(), nullable=False),
     ]

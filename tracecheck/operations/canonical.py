@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tracecheck.etl import Chunk, Ext
+from tracecheck.etl import Chunk
 from tracecheck.fltmgr import ROUTINES, TYPE_NAMES, Effect
 from tracecheck.operations.batch import Batch
 from tracecheck.operations.names import Names
@@ -93,12 +93,14 @@ class CanonicalReader:
         mine = np.flatnonzero((provider[:, 0] == _PROVIDER_WORDS[0]) & (provider[:, 1] == _PROVIDER_WORDS[1]))
         if not len(mine):
             return
-        items = chunk.items(mine).of_type(Ext.EVENT_SCHEMA_TL)
-        start = chunk.column("payload")[items.row].astype(np.int64)
-        size = chunk.column("payload_size")[items.row].astype(np.int64)
-        groups = decode(chunk.data, items.start, items.size, start, size)
+        schema = chunk.column("schema")[mine].astype(np.int64)
+        mine, schema = mine[schema != 0], schema[schema != 0]
+        start = chunk.column("payload")[mine].astype(np.int64)
+        size = chunk.column("payload_size")[mine].astype(np.int64)
+        length = chunk.data[schema - 2].astype(np.int64) | chunk.data[schema - 1].astype(np.int64) << 8
+        groups = decode(chunk.data, schema, length, start, size)
         for group in groups:
-            batch = self._group(chunk, first_record, items.row[group.rows], group)
+            batch = self._group(chunk, first_record, mine[group.rows], group)
             if batch is not None:
                 self.rows.add(batch)
 
