@@ -211,7 +211,8 @@ class Judge:
         until = unload.ended if unload and unload.ended is not None else self.finish
         found: list[tuple[str, bool, str]] = []
         if unload:
-            waits = unload.ended is None and (cut_off or self._is_draining(unload))
+            kept = all(self._may_be_stored(op, life) for op in opened)
+            waits = unload.ended is None and (cut_off or (kept and self._is_draining(unload)))
             found.append(("L01", waits, "error"))
         if life.object_gone is not None and max(row.op.time for row in life.rows) <= life.object_gone:
             ended = unload is not None and unload.ended is not None
@@ -246,9 +247,14 @@ class Judge:
 
     def _is_draining(self, unload: Unload) -> bool:
         """Tell whether an unload was still dropping contexts when the capture ended."""
-        dropping = any(op.routine == "ContextCleanup" and op.time >= unload.entered for op in self.ops)
+        last = self.ops[-1]
+        if last.routine == "ContextCleanup" and last.phase != 2:
+            return True
+        begun = last.routine == "FltUnregisterFilter" or any(
+            op.routine == "ContextCleanup" for op in self.ops
+        )
         left = [life for life in self.lives if life.end == "attached"]
-        return dropping and any(same_filter(unload.filter, life.filter) for life in left)
+        return begun and any(same_filter(unload.filter, life.filter) for life in left)
 
     def _did_nothing_later(self, acquire: Op) -> bool:
         return not any(other_call_of_thread(acquire, op) for op in self.ops[acquire.order + 1 :])

@@ -191,6 +191,19 @@ def arbitrary_capture(random: Random) -> Capture:
     return ops, streams.losses(random, ops), streams.coverage(random)
 
 
+def pinned(routine: str = "FltGetStreamContext") -> list[Op]:
+    """A context that somebody took a reference to and nobody released, and the end of its instance."""
+    life = {"context": 0xA010, "filter": 7, "context_type": 8}
+    place = {"object": 0x1000, "instance": 0x100}
+    return [
+        model.Op("FltAllocateContext", 10, status=0, **life),
+        model.Op("FltSetStreamContext", 20, context=0xA010, status=0, old_context=0, **place),
+        model.Op("FltReleaseContext", 30, **life),
+        model.Op(routine, 40, context=0xA010, status=0, **place),
+        model.Op("InstanceTeardownComplete", 600, tid=4, instance=0x100),
+    ]
+
+
 class TestPackageEqualsModel:
     """The arrays give what the loops give: contexts, steps and findings."""
 
@@ -221,6 +234,40 @@ class TestPackageEqualsModel:
         """What random streams seldom come near gives the same too."""
         check(model.arrange(streams.chosen()[name]), [], COMPLETE)
 
+    @pytest.mark.parametrize(
+        ("after", "confidence"), [(999_999_999, "possible"), (1_000_000_000, "definite")]
+    )
+    def test_on_an_object_that_is_gone(self, after: int, confidence: str) -> None:
+        """Both are sure of a pinned context from one second after its object went, not before."""
+        ops = [*pinned(), model.Op("FltSupportsFileContexts", 600 + after)]
+        check(model.arrange(ops), [], COMPLETE)
+        assert ("L02", confidence) in _complaints((model.arrange(ops), [], COMPLETE))
+
+    @pytest.mark.parametrize(
+        ("routine", "filter_", "cleans", "confidence"),
+        [
+            ("FltReferenceContext", 7, True, "possible"),
+            ("FltReferenceContext", 8, True, "definite"),
+            ("FltReferenceContext", 7, False, "definite"),
+            ("FltGetStreamContext", 7, True, "definite"),
+        ],
+    )
+    def test_on_an_unload_that_hangs(self, routine: str, filter_: int, cleans: bool, confidence: str) -> None:
+        """Both are sure of it unless a context that is still to be dropped may keep the reference."""
+        left = {"context": 0xA030, "filter": filter_, "context_type": 8}
+        cleanup = model.Op("ContextCleanup", 700, context=0xA050, context_type=8)
+        ops = [
+            *pinned(routine),
+            model.Op("FltAllocateContext", 100, status=0, **left),
+            model.Op("FltSetStreamContext", 110, context=0xA030, status=0, old_context=0, object=0x2000),
+            model.Op("FltReleaseContext", 120, **left),
+            model.Op("FltUnregisterFilter", 650, tid=4, phase=1, filter=7),
+            *([cleanup] if cleans else []),
+            model.Op("FltSupportsFileContexts", 800),
+        ]
+        check(model.arrange(ops), [], COMPLETE)
+        assert ("L01", confidence) in _complaints((model.arrange(ops), [], COMPLETE))
+
     def test_on_many_lives_at_once(self) -> None:
         """A long stream over few pointers gives the same, so lives are told apart and joined nowhere."""
         random = Random(7)
@@ -243,8 +290,8 @@ class TestPackage:
             capture = streams.legal(random, streams.style(random, blind=seed % 4 > 0)), [], COMPLETE
             assert _complaints(capture) == []
 
-    def test_an_unfinished_run_has_no_sure_misuse(self) -> None:
-        """Where the end of the run was not captured, no release, reference or use is surely wrong."""
+    def test_an_unfinished_run_has_no_sure_fault(self) -> None:
+        """Where the end was not captured, nothing is surely wrong."""
         for seed in range(250):
             found = _complaints(unfinished_capture(Random(f"unfinished {seed}")))
             assert {confidence for _, confidence in found} <= {"possible"}

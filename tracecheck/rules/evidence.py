@@ -174,13 +174,15 @@ class Evidence:
     def is_draining(self, unload: Unload) -> bool:
         """Tell whether an unload that has not ended still had contexts to drop when the capture ended.
 
-        Until it has, what a context keeps may yet be released by its cleanup. Where cleanups are not logged
-        nothing shows how far it came.
+        Until it has dropped them, what one of them keeps may yet be released by its cleanup. Where no
+        cleanup is logged in the whole capture, nothing shows how far it came.
         """
-        cleanups = (self.ops.effect() == Effect.CLEANUP) & (self.ops["time"] >= unload.entered)
+        effect, phase = self.ops.effect(), self.ops["phase"]
         waiting = self.lives_that("end", "attached")
-        filters = self.context("filter")[waiting]
-        return bool(cleanups.any()) and any(unload.concerns(int(filter_)) for filter_ in np.unique(filters))
+        left = any(unload.concerns(int(filter_)) for filter_ in np.unique(self.context("filter")[waiting]))
+        cleaning = bool(effect[-1] == Effect.CLEANUP and phase[-1] != 2)
+        begun = bool(effect[-1] == Effect.UNREGISTER or (effect == Effect.CLEANUP).any())
+        return cleaning or (left and begun)
 
     @cached_property
     def _open(self) -> dict[int, Open]:
