@@ -525,6 +525,14 @@ class TestSoon:
         assert ended.megabytes < 1000
 
     @posix
+    def test_a_session_in_every_buffer(self, write):
+        """Twelve thousand sessions in one file take no more memory each than a session does."""
+        head = log_head(buffer_size=512, logger_name="s", file_name="f")
+        ended = measured("check", write(head * 12_000))
+        assert ended.code == 3
+        assert ended.megabytes < 300
+
+    @posix
     def test_every_record_contradicts_itself(self, write):
         """Two million messages that are too short for the options that they claim are told in few words."""
         lying = struct.pack("<HHHH", 8, 0x9000, 1, 0xFF)

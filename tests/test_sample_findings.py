@@ -7,6 +7,7 @@ from truths import UNSURE, accusations, false_alarms, guilty, is_sound, life_of,
 
 from tracecheck.capture import analyse
 from tracecheck.cli import main
+from tracecheck.etl import plain_rows
 
 DIRECTORY = Path(__file__).resolve().parents[1] / "sample_traces"
 NAMES = sorted(path.stem for path in DIRECTORY.glob("*.etl"))
@@ -39,7 +40,7 @@ class TestSamples:
     def test_every_fault_is_found_on_its_life(self, judged, name):
         """Each fault has a finding of its rule, or of one that holds as well, on its very life."""
         truth, analysis = judged[name]
-        found = analysis.findings.to_pylist()
+        found = plain_rows(analysis.findings)
         assert all(fault.reached for fault in truth.faults)
         assert [fault for fault in truth.faults if sureness(fault, found) == UNSURE] == []
 

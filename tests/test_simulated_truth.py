@@ -17,6 +17,7 @@ from truths import (
     told,
 )
 
+from tracecheck.etl import plain_rows
 from tracecheck.simulate import Fault, Scenario
 from tracecheck.simulate.conditions import CONDITIONS, EVIDENCE
 from tracecheck.simulate.faults import FAULTS
@@ -77,7 +78,7 @@ class TestLives:
         found, due = rows_of(analysis), rows_due(truth)
         assert found.keys() == due.keys()
         assert [life for life, row in due.items() if found[life] != row and not row.owned] == []
-        unknown = {row["pointer"] for row in analysis.contexts.to_pylist() if row["birth"] == "unknown"}
+        unknown = {row["pointer"] for row in plain_rows(analysis.contexts) if row["birth"] == "unknown"}
         older = {int(life.context, 16) for life in truth.lives if not life.seen}
         assert unknown
         assert unknown <= older
@@ -237,7 +238,7 @@ class TestFaults:
             (fault,) = truth.faults
             assert told(false_alarms(truth, analysis)) == []
             noted = (rule, variant) == ("L03", "reference")
-            best = sureness(fault, analysis.findings.to_pylist() if noted else accusations(analysis))
+            best = sureness(fault, plain_rows(analysis.findings) if noted else accusations(analysis))
             assert best == 0 if is_sound(fault) and (not loaded or variant == "instance") else best <= 2
 
     @pytest.mark.parametrize("variant", FAULTS["L09"].ways)

@@ -4,6 +4,7 @@ import json
 from typing import NamedTuple
 
 from tracecheck.capture import analyse
+from tracecheck.etl import plain_rows
 from tracecheck.rules import RULES
 from tracecheck.simulate import simulate
 from tracecheck.simulate.objects import TYPE_NAMES
@@ -42,7 +43,7 @@ def load(path):
 
 def accusations(analysis):
     """List the findings against contexts that are errors or warnings."""
-    rows = analysis.findings.to_pylist()
+    rows = plain_rows(analysis.findings)
     return [row for row in rows if row["severity"] != "note" and row["context"] is not None]
 
 
@@ -97,7 +98,7 @@ def rows_of(analysis):
         (f"{row['pointer']:#x}", row["generation"]): Row(
             row["context_type"], row["owned"], row["link"], row["end"] == "freed"
         )
-        for row in analysis.contexts.to_pylist()
+        for row in plain_rows(analysis.contexts)
         if row["birth"] == "allocated"
     }
 
