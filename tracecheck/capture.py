@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tracecheck.etl import LOSSES, open_log
-from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses
+from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses, shift_back
 from tracecheck.replay import Replay, replay
 from tracecheck.rules import Judgement, judge
 
@@ -118,7 +118,7 @@ def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
     if reader.problems:
         warnings.append(f"{reader.problems} events do not fit their own schema; what fits was read")
     operations = assemble(reader.rows, reader.names)
-    merged = pa.concat_tables(losses) if losses else LOSSES.empty_table()
+    merged = shift_back(pa.concat_tables(losses) if losses else LOSSES.empty_table(), reader.lag)
     return _Read(operations, refine_losses(operations, merged), _coverage(reader), records, warnings)
 
 

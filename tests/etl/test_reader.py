@@ -28,6 +28,7 @@ PROVIDER = UUID("11223344-5566-7788-99aa-bbccddeeff00")
 
 
 def write(path: Path, data: bytes) -> Path:
+    """Write a file; give its path."""
     path.write_bytes(data)
     return path
 
@@ -168,8 +169,8 @@ class TestWriterRoundTrip:
         log.perfinfo(0, 12, group=15, opcode=46, payload=payload)
         log.classic(1, 13, event_class=PROVIDER, opcode=7, pid=6, tid=10, level=3, version=2, payload=payload)
         log.instance(
-            0, 14, event_class=PROVIDER, parent_class=PROVIDER, instance_id=1, parent_id=2, opcode=8, pid=7, tid=11,
-            payload=payload,
+            0, 14, event_class=PROVIDER, parent_class=PROVIDER, instance_id=1, parent_id=2, opcode=8, pid=7,
+            tid=11, payload=payload,
         )  # fmt: skip
         items = [
             (Ext.PROV_TRAITS, b"\x05\x00ab\x00"),
@@ -283,6 +284,7 @@ class TestLosses:
     """The five signs of loss."""
 
     def losses(self, path: Path) -> list[dict]:
+        """The losses that a file tells of."""
         with open_log(path) as log:
             for _ in log.chunks():
                 pass
@@ -301,7 +303,7 @@ class TestLosses:
         assert all(row["start"] is not None and row["start"] < row["end"] for row in found)
 
     def test_lost_buffers_leave_a_gap(self, tmp_path: Path) -> None:
-        """A lost buffer comes out of the header's count and the buffers' sequence; the gap holds its events."""
+        """A lost buffer comes out of the header's count and the buffers' sequence, where its events lay."""
         log = LogWriter(buffer_size=1024, processors=1, frequency=10_000_000, start_tick=0)
         lost = []
         for tick in range(1, 60):

@@ -140,6 +140,7 @@ class Life:
     logged: list[Step] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     ordered: bool = True
+    hasty: bool = False
     end: str = ""
     object_gone: int | None = None
 
@@ -180,13 +181,13 @@ def replay(ops: Sequence[Op], losses: Sequence[Loss], tolerance: int = 1_000_000
     Returns:
         The lives, sorted by pointer and generation.
     """
-    clock = Clock(ops, tolerance)
+    clock, patient = Clock(ops, tolerance), Clock(ops, 100_000_000)
     splitter = Splitter(losses)
     splitter.split(ops)
     slots = Slots(splitter, clock)
     slots.walk(ops)
     for life in splitter.lives:
-        _replay_life(life, clock)
+        _replay_life(life, clock, patient)
         life.end = _end(life)
         if life.end == "held":
             life.object_gone = slots.object_gone(life)
@@ -437,7 +438,7 @@ def overlaps(loss: Loss, start: int, end: int) -> bool:
     return (loss[0] is None or loss[0] <= end) and (loss[1] is None or loss[1] >= start)
 
 
-def _replay_life(life: Life, clock: Clock) -> None:
+def _replay_life(life: Life, clock: Clock, patient: Clock) -> None:
     """Replay in the log's order, and where that is at fault in the order that is best for the driver."""
     if not life.known:
         life.birth_owned, life.birth_link = _birth(life.rows)
@@ -445,6 +446,7 @@ def _replay_life(life: Life, clock: Clock) -> None:
     if any(step.fault for step in life.logged):
         life.steps = run_best(life, clock)
         life.ordered = any(step.fault for step in life.steps)
+        life.hasty = life.ordered and not any(step.fault for step in run_best(life, patient))
 
 
 def _birth(rows: Sequence[Row]) -> tuple[int, int]:

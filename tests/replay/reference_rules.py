@@ -195,7 +195,8 @@ class Judge:
             # In the best order a step may stand before one that was logged earlier.
             until = max(until, step.row.op.time)
             if step.fault and RULES[step.fault] not in found:
-                confidence = self._confidence(life, until, acquires(life.context_type), not life.ordered)
+                doubtful = life.hasty or not life.ordered
+                confidence = self._confidence(life, until, acquires(life.context_type), doubtful)
                 rule = RULES[step.fault]
                 found[rule] = Finding(rule, life.pointer, life.generation, confidence, step.row.op.order)
         return list(found.values())

@@ -67,12 +67,19 @@ OPTIONAL = (
 
 
 class Batch:
-    """Columns of equal length by name; a column that was never set is zeros, and its values not logged."""
+    """Columns of equal length by name; a column that was never set is zeros, and its values not logged.
+
+    Attributes:
+        size: How many rows there are.
+        extra: The provider's own columns.
+        lag: The longest time by which a relay wrote one of the events late, nanoseconds.
+    """
 
     def __init__(self, size: int) -> None:
         self.size = size
         self._columns: dict[str, NDArray[Any]] = {}
         self.extra: dict[str, pa.Array] = {}
+        self.lag = 0
 
     @classmethod
     def empty(cls, size: int, routine: int) -> Batch:
@@ -101,6 +108,7 @@ class Batch:
     def take(self, rows: NDArray[np.int64]) -> Batch:
         """Give some of the rows."""
         part = Batch(len(rows))
+        part.lag = self.lag
         part._columns = {name: values[rows] for name, values in self._columns.items()}
         indices = from_numpy(rows, pa.int64())
         part.extra = {name: column.take(indices) for name, column in self.extra.items()}
@@ -114,6 +122,7 @@ class Batch:
     def concat(parts: list[Batch]) -> Batch:
         """Put batches of the same events after another; they have the same columns."""
         whole = Batch(sum(part.size for part in parts))
+        whole.lag = max(part.lag for part in parts)
         for name in parts[0].names():
             whole[name] = np.concatenate([part[name] for part in parts])
         for name in parts[0].extra:

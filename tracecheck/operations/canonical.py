@@ -71,6 +71,7 @@ class CanonicalReader:
         rows: What has been collected.
         names: The strings of all rows, each once.
         coverage: The Coverage texts of the CaptureStart events; None for one that has none.
+        lag: The longest time by which a relay wrote an event late, nanoseconds.
         problems: How many events did not fit their own schema.
         unknown: Names of events that no routine has.
     """
@@ -79,6 +80,7 @@ class CanonicalReader:
         self.rows = Rows()
         self.names = Names()
         self.coverage: list[str | None] = []
+        self.lag = 0
         self.problems = 0
         self.unknown: set[str] = set()
 
@@ -103,6 +105,7 @@ class CanonicalReader:
             batch = self._group(chunk, first_record, mine[group.rows], group)
             if batch is not None:
                 self.rows.add(batch)
+                self.lag = max(self.lag, batch.lag)
 
     def _group(
         self, chunk: Chunk, first_record: int, rows: NDArray[np.int64], group: Decoded
@@ -177,7 +180,7 @@ def _batch(
     batch["context_type"] = np.where(kind == 0, np.uint16(routine.context_type), kind)
     if routine.attached_to:
         batch["object"] = _object(batch, routine.attached_to)
-    _relay(batch, fields)
+    batch.lag = _relay(batch, fields)
     if "Begin" in fields:
         begin, batch["has_begin"] = numbers(fields["Begin"], "i8")
         batch["begin"] = chunk.clock.nanoseconds(begin)
@@ -193,12 +196,18 @@ def _object(batch: Batch, attached_to: str) -> NDArray[np.uint64]:
     return np.where(batch["stream"] == 0, batch["file_object"], batch["stream"])
 
 
-def _relay(batch: Batch, fields: dict[str, pa.Array]) -> None:
-    """Let the time and ids that a relay wrote stand for the record's own."""
+def _relay(batch: Batch, fields: dict[str, pa.Array]) -> int:
+    """Let the time and ids that a relay wrote stand for the record's own.
+
+    Returns:
+        The longest time between a call and the record that tells of it, nanoseconds.
+    """
+    written = batch["time"]
     for column, field in (("pid", "ProcessId"), ("tid", "ThreadId"), ("cpu", "Processor"), ("time", "Time")):
         if field in fields:
             value, there = numbers(fields[field], batch.dtype(column))
             batch[column] = np.where(there, value, batch[column])
+    return int((written - batch["time"]).max(initial=0))
 
 
 def _by_member(batch: Batch, fields: dict[str, pa.Array]) -> Batch:

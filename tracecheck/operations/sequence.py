@@ -47,6 +47,19 @@ def refine_losses(operations: pa.Table, losses: pa.Table) -> pa.Table:
     return pa.Table.from_pylist(kept + rows, schema=LOSSES)
 
 
+def shift_back(losses: pa.Table, lag: int) -> pa.Table:
+    """Let losses begin earlier: a relay may have written what was lost as late as anything that was not.
+
+    Args:
+        losses: The log's losses, by the time of the log.
+        lag: The longest time between a call and its record, nanoseconds.
+    """
+    if not lag or not len(losses):
+        return losses
+    rows = [row | {"start": row["start"] and row["start"] - lag} for row in plain_rows(losses)]
+    return pa.Table.from_pylist(rows, schema=LOSSES)
+
+
 def _gaps(number: NDArray[np.uint64], when: NDArray[np.int64]) -> list[dict[str, Any]]:
     """Make a loss of each gap in the numbers."""
     at = np.flatnonzero(np.diff(number) > 1)

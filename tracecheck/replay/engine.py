@@ -20,8 +20,10 @@ from tracecheck.replay.order import Timing, best_moments
 from tracecheck.replay.slots import find_slots, find_unnamed
 from tracecheck.replay.tables import CONTEXTS, STEPS
 
-#: How far from its log line a call may be where nothing in the trace bounds it, nanoseconds.
+#: How far from its log line a call is taken to be where nothing in the trace bounds it, nanoseconds.
 TOLERANCE = 1_000_000
+#: How far it can be: as long as an interrupted thread may have to wait for a processor, nanoseconds.
+PATIENCE = 100_000_000
 TWO_GENERATIONS = "two live generations"
 CLEANUP_REFERENCED = "cleanup while referenced"
 
@@ -37,6 +39,7 @@ class Replay:
             at fault and the fault, in the log's order.
         contradictions: Life -> the operation that contradicts what came before it, and how
             (TWO_GENERATIONS or CLEANUP_REFERENCED).
+        hasty: Lives that are at fault only if no call was logged later than the tolerance after it was made.
         assumed: Lives that rest on an outcome that was not logged.
         uncertain: Lives that may have gained a reference that was not logged.
     """
@@ -45,6 +48,7 @@ class Replay:
     steps: pa.Table
     hidden: dict[int, tuple[int, str]]
     contradictions: dict[int, tuple[int, str]]
+    hasty: frozenset[int]
     assumed: frozenset[int]
     uncertain: frozenset[int]
 
@@ -54,13 +58,14 @@ class Played:
     """A life that was replayed step by step.
 
     ``hidden`` is the fault of the log's order that another order explains, ``contradicted`` the operation
-    that cleaned the life up while it was referenced, or -1.
+    that cleaned the life up while it was referenced, or -1; ``hasty`` is as in :class:`Replay`.
     """
 
     steps: list[Step]
     ordered: bool
     hidden: tuple[int, str] | None
     contradicted: int
+    hasty: bool
 
 
 def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE) -> Replay:
@@ -74,20 +79,22 @@ def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE
     ops = Ops(operations)
     lives = split(effects(ops), ops["time"], stretches(losses))
     if not len(lives.op):
-        return Replay(CONTEXTS.empty_table(), STEPS.empty_table(), {}, {}, frozenset(), frozenset())
+        nobody: frozenset[int] = frozenset()
+        return Replay(CONTEXTS.empty_table(), STEPS.empty_table(), {}, {}, nobody, nobody, nobody)
     slots = find_slots(ops, lives)
     when = Timing(ops, tolerance)
     unnamed = find_unnamed(ops, lives, slots, when)
     uncertain = frozenset(unnamed.life[unnamed.uncertain].tolist())
     lives = _with_unnamed(ops, lives, unnamed.op[unnamed.unlinks], unnamed.life[unnamed.unlinks])
     counts = count(lives)
-    played = _play(ops, lives, counts, when)
+    played = _play(ops, lives, counts, when, Timing(ops, max(tolerance, PATIENCE)))
     contexts = build_contexts(ops, lives, counts, played, slots, when)
     return Replay(
         contexts,
         build_steps(lives, counts, played),
         {life: p.hidden for life, p in played.items() if p.hidden},
         _contradictions(contexts, lives, played),
+        frozenset(life for life, p in played.items() if p.hasty),
         frozenset(np.unique(lives.life[(lives.mark & Mark.ASSUMED) != 0]).tolist()),
         uncertain,
     )
@@ -127,7 +134,7 @@ def _with_unnamed(ops: Ops, lives: Lives, op: NDArray[np.int64], life: NDArray[n
     )
 
 
-def _play(ops: Ops, lives: Lives, counts: Counts, when: Timing) -> dict[int, Played]:
+def _play(ops: Ops, lives: Lives, counts: Counts, when: Timing, patient: Timing) -> dict[int, Played]:
     """Replay the lives that sums do not settle."""
     played: dict[int, Played] = {}
     last = lives.last
@@ -140,13 +147,19 @@ def _play(ops: Ops, lives: Lives, counts: Counts, when: Timing) -> dict[int, Pla
         contradicted = next((e.op for e, s in pairs if e.mark & Mark.CLEANUP and s.owned and not s.freed), -1)
         fault = next(((s.op, s.fault) for s in steps if s.fault), None)
         if fault is None:
-            played[life] = Played(steps, True, None, contradicted)
+            played[life] = Played(steps, True, None, contradicted, False)
             continue
-        moments = best_moments(sequence, ops, when.intervals)
-        best = run_best(sequence, [m.at for m in moments], [m.until for m in moments], begin(sequence))
+        best = _best(sequence, ops, when)
         explained = not any(s.fault for s in best)
-        played[life] = Played(best, not explained, fault if explained else None, contradicted)
+        hasty = not explained and not any(s.fault for s in _best(sequence, ops, patient))
+        played[life] = Played(best, not explained, fault if explained else None, contradicted, hasty)
     return played
+
+
+def _best(sequence: list[Effect], ops: Ops, when: Timing) -> list[Step]:
+    """Replay a life in the order that is best for the driver."""
+    moments = best_moments(sequence, ops, when.intervals)
+    return run_best(sequence, [m.at for m in moments], [m.until for m in moments], begin(sequence))
 
 
 def _contradictions(

@@ -9,6 +9,7 @@ from tracecheck.replay.machine import REFERENCE_FREED, RELEASE_ATTACHED, RELEASE
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.registry import Candidate, rule
 
+_HASTY = "when calls began was not logged: one that was logged long after it was made explains it"
 _HIDDEN = "another order of overlapping calls explains it"
 
 
@@ -50,7 +51,7 @@ def _faults(evidence: Evidence, fault: str, words: str) -> Iterator[Candidate]:
     for life, op in zip(lives, ops_at_fault, strict=True):
         by_life.setdefault(life, []).append(op)
     for life, ops in by_life.items():
-        yield _candidate(evidence, life, ops, words, ())
+        yield _candidate(evidence, life, ops, words, (_HASTY,) if life in evidence.replay.hasty else ())
     held = set(evidence.held.tolist())
     for life, (op, name) in evidence.replay.hidden.items():
         # Only the reference that was never released hides it; where all balance, it was the log's order.
