@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tracecheck.errors import UsageError
 from tracecheck.etl import LOSSES, open_log
 from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses, shift_back
 from tracecheck.replay import Replay, replay
@@ -103,10 +106,11 @@ def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
     losses: list[pa.Table] = []
     warnings: list[str] = []
     records = done = 0
-    logs = [open_log(path) for path in paths]
-    total = sum(log.size for log in logs)
-    for log in logs:
-        with log:
+    _distinct(paths)
+    with ExitStack() as opened:
+        logs = [opened.enter_context(open_log(path)) for path in paths]
+        total = sum(log.size for log in logs)
+        for log in logs:
             for chunk in log.chunks(_CHUNK):
                 reader.add(chunk, records)
                 records += len(chunk.records)
@@ -120,6 +124,20 @@ def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
     operations = assemble(reader.rows, reader.names)
     merged = shift_back(pa.concat_tables(losses) if losses else LOSSES.empty_table(), reader.lag)
     return _Read(operations, refine_losses(operations, merged), _coverage(reader), records, warnings)
+
+
+def _distinct(paths: Sequence[str]) -> None:
+    """Refuse a file that is given twice: all that it logs would seem to have been done twice."""
+    seen: set[tuple[int, int]] = set()
+    for path in paths:
+        try:
+            found = Path(path).stat()
+        except (OSError, ValueError):
+            # What is wrong with it is said where it is opened.
+            continue
+        if (found.st_dev, found.st_ino) in seen:
+            raise UsageError(f"{path}: is given twice")
+        seen.add((found.st_dev, found.st_ino))
 
 
 def _coverage(reader: CanonicalReader) -> Coverage:

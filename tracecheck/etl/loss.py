@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,9 @@ from tracecheck.etl.tables import LOSSES
 # More rows than this are merged: a log that lost something everywhere is told in one line.
 _MOST_ROWS = 1000
 _NEVER = np.iinfo(np.int64)
+# More processors than any machine has: then what a header says of them bounds nothing.
+_MOST_CPUS = 2048
+_MOST_COUNTED = (1 << 64) - 1
 
 
 @dataclass
@@ -92,7 +96,7 @@ class LossTally:
                 "sequence": head["sequence"],
                 "flags": head["flags"],
                 "header": head["type"] == BUFFER_TYPE_HEADER,
-                "cpu": buffers.cpu()[first:last],
+                "cpu": buffers.cpu[first:last],
                 "low": low,
                 "high": high,
                 "session": np.full(count, self._sessions),
@@ -111,7 +115,8 @@ class LossTally:
         columns = self._merged()
         rows = self._flagged(columns)
         rows += self._header_counts(rows)
-        rows += self._sequence_gaps(columns)
+        gaps = self._sequence_gaps(columns)
+        rows += gaps + self._unwritten(len(columns["cpu"]), gaps)
         rows += self._message_gaps()
         rows += self._unreadable(damage)
         merged = _merge(rows)
@@ -124,15 +129,30 @@ class LossTally:
 
     def _flagged(self, b: dict[str, NDArray[Any]]) -> list[_Row]:
         """Read the buffer flags: something is missing since the processor's buffer before."""
-        rows = []
-        for i in np.flatnonzero(b["flags"] & (BUFFER_EVENTS_LOST | BUFFER_LOST)).tolist():
-            before = b["high"][(b["cpu"] == b["cpu"][i]) & (b["high"] < b["low"][i])]
-            start = int(before.max()) if len(before) and before.max() != _NEVER.min else None
-            end = int(b["high"][i]) if b["high"][i] != _NEVER.min else None
-            unit = "buffers" if b["flags"][i] & BUFFER_LOST else "events"
-            text = "the buffer after it says so"
-            rows.append(_Row(int(b["cpu"][i]), start, end, None, unit, "buffer flag", text))
-        return rows
+        flagged = np.flatnonzero(b["flags"] & (BUFFER_EVENTS_LOST | BUFFER_LOST))
+        before = np.full(len(flagged), _NEVER.min)
+        for cpu in np.unique(b["cpu"][flagged]).tolist():
+            mine = b["cpu"][flagged] == cpu
+            high = np.sort(b["high"][b["cpu"] == cpu])
+            place = np.searchsorted(high, b["low"][flagged[mine]]) - 1
+            before[mine] = np.where(place >= 0, high[np.maximum(place, 0)], _NEVER.min)
+        text = "the buffer after it says so"
+        columns = (b["cpu"][flagged], before, b["high"][flagged], b["flags"][flagged] & BUFFER_LOST)
+        return [
+            _Row(cpu, _time(start), _time(end), None, "buffers" if lost else "events", "buffer flag", text)
+            for cpu, start, end, lost in zip(*(c.tolist() for c in columns), strict=True)
+        ]
+
+    def _unwritten(self, read: int, gaps: list[_Row]) -> list[_Row]:
+        """Compare how many buffers the log header counts with how many the file has."""
+        missing = self.header.buffers_written - read
+        if self.header.log_file_mode & MODE_CIRCULAR:
+            # What the log itself wrote over is told by the gap in the numbers.
+            missing -= sum(row.count or 0 for row in gaps)
+        if missing <= 0:
+            return []
+        text = "the log file's header counts more buffers than the file has"
+        return [_Row(None, None, None, missing, "buffers", "unreadable", text)]
 
     def _header_counts(self, flagged: list[_Row]) -> list[_Row]:
         """Read the log header's counts; flagged buffers, where there are any, tell where they lie."""
@@ -151,30 +171,28 @@ class LossTally:
     def _sequence_gaps(self, b: dict[str, NDArray[Any]]) -> list[_Row]:
         """Find buffer numbers that no buffer of the file has."""
         rows = []
-        for session in range(self._sessions + 1):
-            mine = b["session"] == session
-            s = {name: column[mine] for name, column in b.items()}
+        bounds = np.searchsorted(b["session"], np.arange(self._sessions + 2)).tolist()
+        for first, last in pairwise(bounds):
+            s = {name: column[first:last] for name, column in b.items()}
             order = np.argsort(s["sequence"], kind="stable")
             s = {name: column[order] for name, column in s.items()}
-            rows += [self._gap(s, i) for i in np.flatnonzero(np.diff(s["sequence"]) > 1).tolist()]
+            # Numbers may lie as far apart as 64 bits reach: only unsigned is their difference right.
+            gaps = np.flatnonzero(np.diff(s["sequence"].view(np.uint64)) > 1)
+            if len(gaps):
+                start, end = _around(s, gaps)
+                each = zip(gaps.tolist(), start.tolist(), end.tolist(), strict=True)
+                rows += [self._gap(s, i, low, high) for i, low, high in each]
         return rows
 
-    def _gap(self, s: dict[str, NDArray[Any]], i: int) -> _Row:
+    def _gap(self, s: dict[str, NDArray[Any]], i: int, start: int, end: int) -> _Row:
         """Tell of the buffers missing between the i-th and the next by number."""
-        missing = int(s["sequence"][i + 1] - s["sequence"][i]) - 1
+        missing = int(s["sequence"][i + 1]) - int(s["sequence"][i]) - 1
         if self.header.log_file_mode & MODE_CIRCULAR and s["header"][: i + 1].all():
             # What was overwritten of a processor may be younger than what is left of another.
             cpus, low = s["cpu"][i + 1 :], s["low"][i + 1 :]
             end = max(int(low[cpus == cpu].min()) for cpu in np.unique(cpus).tolist())
             text = "overwritten by later ones: the log is circular"
             return _Row(None, None, _time(end), missing, "buffers", "buffer sequence", text)
-        start, end = _NEVER.max, _NEVER.min
-        for cpu in np.unique(s["cpu"][~s["header"]]).tolist():
-            of_cpu = (s["cpu"] == cpu) & (s["high"] != _NEVER.min)
-            before, after = of_cpu.copy(), of_cpu.copy()
-            before[i + 1 :], after[: i + 1] = False, False
-            start = min(start, int(s["high"][before].max()) if before.any() else _NEVER.min)
-            end = max(end, int(s["low"][after].min()) if after.any() else _NEVER.max)
         text = f"no buffer has the numbers {int(s['sequence'][i]) + 1} to {int(s['sequence'][i + 1]) - 1}"
         return _Row(None, _time(start), _time(end), missing, "buffers", "buffer sequence", text)
 
@@ -207,6 +225,22 @@ class LossTally:
         ]
 
 
+def _around(
+    s: dict[str, NDArray[Any]], gaps: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Bound what gaps in one session's numbers hide, by each processor's buffers around them."""
+    start, end = np.full(len(gaps), _NEVER.max), np.full(len(gaps), _NEVER.min)
+    cpus = np.unique(s["cpu"][~s["header"]]).tolist()
+    if len(cpus) > _MOST_CPUS:
+        return end, start
+    for cpu in cpus:
+        mine = s["cpu"] == cpu
+        high = np.maximum.accumulate(np.where(mine, s["high"], _NEVER.min))
+        low = np.minimum.accumulate(np.where(mine, s["low"], _NEVER.max)[::-1])[::-1]
+        start, end = np.minimum(start, high[gaps]), np.maximum(end, low[gaps + 1])
+    return start, end
+
+
 def _reduce(
     function: np.ufunc, into: NDArray[np.int64], which: NDArray[np.int64], values: NDArray[np.int64]
 ) -> None:
@@ -231,7 +265,7 @@ def _merge(rows: list[_Row]) -> list[_Row]:
         starts, ends, counts = [r.start for r in some], [r.end for r in some], [r.count for r in some]
         start = None if None in starts else min(s for s in starts if s is not None)
         end = None if None in ends else max(e for e in ends if e is not None)
-        count = None if None in counts else sum(c for c in counts if c is not None)
+        count = None if None in counts else min(sum(c for c in counts if c is not None), _MOST_COUNTED)
         merged.append(_Row(cpu, start, end, count, unit, sign, f"{len(some)} places"))
     return merged
 

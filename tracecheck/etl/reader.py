@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.errors import InputError
-from tracecheck.etl.buffers import BUFFER, Buffers, Damage, read_buffers
+from tracecheck.etl.buffers import BUFFER, LARGEST_BUFFER, Buffers, Damage, read_buffers
 from tracecheck.etl.clock import Clock
 from tracecheck.etl.columns import Columns, gather
 from tracecheck.etl.extended import Items, walk_items
@@ -96,6 +97,9 @@ class Log:
         try:
             self.size = self._file.seek(0, 2)
             self.header, first_tick = _read_header(self._file, self.path, self.size)
+        except OSError as error:
+            self._file.close()
+            raise InputError(f"{self.path}: cannot be read: {error.strerror}") from error
         except BaseException:
             self._file.close()
             raise
@@ -135,7 +139,7 @@ class Log:
         self.buffers = self.compressed_buffers = 0
         self._tally = LossTally(self.header, self._clock)
         clock = self._clock
-        for buffers in read_buffers(self._file, self.size, size, self._damage):
+        for buffers in read_buffers(self._file, self.size, size, self._damage, self._largest_buffer()):
             walked = walk(buffers.data, buffers.start, buffers.end)
             columns = gather(buffers.data, walked.position, walked.kind)
             self.buffers += len(buffers.start)
@@ -145,6 +149,11 @@ class Log:
             for part in _sessions(buffers, walked, columns, clock):
                 clock = part.clock
                 yield self._chunk(buffers, walked, columns, part, done)
+
+    def _largest_buffer(self) -> int:
+        """Tell how large a buffer of this log is at most; what the header says is believed within reason."""
+        said = self.header.buffer_size
+        return said if BUFFER_HEADER_SIZE <= said <= LARGEST_BUFFER else LARGEST_BUFFER
 
     def losses(self) -> pa.Table:
         """Tell where events are known to be missing; complete when all chunks have been read.
@@ -162,10 +171,11 @@ class Log:
         tick = _fill_ticks(columns["tick"][rows], columns["known_tick"][rows], which, buffers)
         self._tally.add(buffers, part.first_buffer, part.last_buffer, which, tick, columns, rows, part.clock)
         if columns["bad"][rows].any():
-            for row in np.flatnonzero(columns["bad"][rows]).tolist():
-                place = int(buffers.position[which[row]])
-                self._damage.append(Damage(place, 0, "a record's header and its size disagree"))
-        cpu = buffers.cpu()[which]
+            places, counts = np.unique(which[columns["bad"][rows]], return_counts=True)
+            for place, count in zip(buffers.position[places].tolist(), counts.tolist(), strict=True):
+                reason = f"{count} records whose headers and sizes disagree"
+                self._damage.append(Damage(place, 0, reason))
+        cpu = buffers.cpu[which]
         arrays: dict[str, NDArray[Any]] = {
             "time": part.clock.nanoseconds(tick),
             "tick": tick,
@@ -270,11 +280,17 @@ def _arrow(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
 
 def _open(path: str) -> BinaryIO:
     try:
-        if Path(path).is_dir():
+        mode = Path(path).stat().st_mode
+        if stat.S_ISDIR(mode):
             raise InputError(f"{path}: is a directory; give an .etl file")
+        # A pipe would be waited for, and a device has no end: a capture is read more than once.
+        if not stat.S_ISREG(mode):
+            raise InputError(f"{path}: is no regular file; copy it to one first")
         return Path(path).open("rb", buffering=0)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
+    except ValueError as error:
+        raise InputError(f"{path}: cannot be opened: {error}") from error
     except OSError as error:
         raise InputError(f"{path}: cannot be opened: {error.strerror}") from error
 

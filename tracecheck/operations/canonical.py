@@ -64,6 +64,10 @@ _OTHER = {
 _KNOWN = set(_POINTERS.values()) | set(_NUMBERS.values()) | set(_MEMBERS) | _OTHER
 
 
+# How many columns of its own a provider gets: each costs room in every row.
+_MOST_EXTRA = 64
+
+
 class CanonicalReader:
     """Collects the canonical provider's operations from the chunks of a capture.
 
@@ -83,6 +87,7 @@ class CanonicalReader:
         self.lag = 0
         self.problems = 0
         self.unknown: set[str] = set()
+        self._kept: set[str] = set()
 
     def add(self, chunk: Chunk, first_record: int) -> None:
         """Take the provider's events of a chunk.
@@ -107,6 +112,12 @@ class CanonicalReader:
                 self.rows.add(batch)
                 self.lag = max(self.lag, batch.lag)
 
+    def _keeps(self, name: str) -> bool:
+        """Tell whether a field that the schema does not know is kept: the first ones of a capture are."""
+        if len(self._kept) < _MOST_EXTRA:
+            self._kept.add(name)
+        return name in self._kept
+
     def _group(
         self, chunk: Chunk, first_record: int, rows: NDArray[np.int64], group: Decoded
     ) -> Batch | None:
@@ -122,12 +133,21 @@ class CanonicalReader:
             return None
         fields = {n: group.table.column(i) for i, n in enumerate(group.table.schema.names)}
         batch = _batch(chunk, first_record, rows, name, fields, self.names)
+        batch.extra = {n: column for n, column in batch.extra.items() if self._keeps(n)}
         if ROUTINES[name].effect is Effect.CAPTURE_START:
-            texts = fields["Coverage"].to_pylist() if "Coverage" in fields else [None] * len(rows)
-            self.coverage += texts
+            self.coverage += _texts(fields["Coverage"]) if "Coverage" in fields else [None] * len(rows)
         if ROUTINES[name].effect in (Effect.GET_MANY, Effect.RELEASE_MANY):
             batch = _by_member(batch, fields)
         return batch
+
+
+def _texts(column: pa.Array) -> list[str]:
+    """Give the texts of a decoded column; what is no text, or could not be read, declares nothing."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not pa.types.is_string(column.type):
+        return []
+    return [text for text in column.to_pylist() if text is not None]
 
 
 def numbers(column: pa.Array, dtype: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:

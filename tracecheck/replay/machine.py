@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from tracecheck.replay.effects import Mark
 
@@ -125,38 +127,75 @@ def run_best(effects: Sequence[Effect], at: Sequence[int], until: Sequence[int],
         state: The state before; it is changed.
     """
     steps: list[Step] = []
-    waiting: list[int] = []
+    waiting = _Waiting(effects, until)
     for i in sorted(range(len(effects)), key=lambda i: (at[i], i)):
-        _make_due(effects, until, at[i], state, waiting, steps)
+        _make_due(effects, waiting, at[i], state, steps)
         if until[i] > at[i] and not state.fits(effects[i]):
-            waiting.append(i)
+            waiting.add(i)
             continue
         steps.append(state.step(effects[i]))
-        _make_fitting(effects, state, waiting, steps)
-    _make_due(effects, until, max(until) + 1, state, waiting, steps)
+        _make_fitting(effects, waiting, state, steps)
+    _make_due(effects, waiting, max(until) + 1, state, steps)
     return steps
 
 
+class _Waiting:
+    """Effects that are put off: which is due, and which fits, is found without looking at each of them.
+
+    Whether an effect fits depends on its deltas and marks alone: of those that are alike only the first is
+    asked.
+    """
+
+    def __init__(self, effects: Sequence[Effect], until: Sequence[int]) -> None:
+        self._effects, self._until = effects, until
+        self._alike: dict[tuple[int, int, int], deque[tuple[int, int]]] = {}
+        self._due: list[tuple[int, int, int]] = []
+        self._gone: set[int] = set()
+        self._added = 0
+
+    def add(self, i: int) -> None:
+        effect = self._effects[i]
+        alike = self._alike.setdefault((effect.owned, effect.link, effect.mark), deque())
+        alike.append((self._added, i))
+        heappush(self._due, (self._until[i], self._added, i))
+        self._added += 1
+
+    def take_due(self, now: int) -> int | None:
+        """Take the first of those that can't wait until now."""
+        while self._due and self._due[0][0] < now:
+            i = heappop(self._due)[2]
+            if i not in self._gone:
+                self._gone.add(i)
+                return i
+        return None
+
+    def take_fitting(self, state: State) -> int | None:
+        """Take the one that came first of those that fit the state."""
+        heads = []
+        for alike in self._alike.values():
+            while alike and alike[0][1] in self._gone:
+                alike.popleft()
+            if alike and state.fits(self._effects[alike[0][1]]):
+                heads.append(alike[0])
+        if not heads:
+            return None
+        i = min(heads)[1]
+        self._gone.add(i)
+        return i
+
+
 def _make_due(
-    effects: Sequence[Effect],
-    until: Sequence[int],
-    now: int,
-    state: State,
-    waiting: list[int],
-    steps: list[Step],
+    effects: Sequence[Effect], waiting: _Waiting, now: int, state: State, steps: list[Step]
 ) -> None:
     """Apply what has waited for as long as it can, and what fits once that is done."""
-    while due := [j for j in waiting if until[j] < now]:
-        first = min(due, key=lambda j: until[j])
-        waiting.remove(first)
+    while (first := waiting.take_due(now)) is not None:
         steps.append(state.step(effects[first]))
-        _make_fitting(effects, state, waiting, steps)
+        _make_fitting(effects, waiting, state, steps)
 
 
-def _make_fitting(effects: Sequence[Effect], state: State, waiting: list[int], steps: list[Step]) -> None:
+def _make_fitting(effects: Sequence[Effect], waiting: _Waiting, state: State, steps: list[Step]) -> None:
     """Apply what has waited and fits now."""
-    while (fitting := next((j for j in waiting if state.fits(effects[j])), None)) is not None:
-        waiting.remove(fitting)
+    while (fitting := waiting.take_fitting(state)) is not None:
         steps.append(state.step(effects[fitting]))
 
 

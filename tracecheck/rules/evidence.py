@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import insort
+from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,6 +43,36 @@ class Unload:
     def concerns(self, filter_: int) -> bool:
         """Tell whether a context of a filter is concerned; an unknown filter may be any."""
         return not self.filter or not filter_ or self.filter == filter_
+
+
+class _Places:
+    """Where each filter's unloads stand in a list, so that no row has to look at all of them."""
+
+    def __init__(self, found: list[Unload]) -> None:
+        self._found = found
+        self._every: dict[int | None, list[int]] = defaultdict(list)
+        self._open: dict[int | None, list[int]] = defaultdict(list)
+
+    def add(self, filter_: int, place: int) -> None:
+        """Note an unload of a filter, or that one of an unknown filter is this one's."""
+        for stacks in (self._every, self._open):
+            insort(stacks[filter_], place)
+            if place == len(self._found):
+                stacks[None].append(place)
+
+    def last(self, filter_: int, ended_too: bool) -> int | None:
+        """Find the last unload that may be the filter's; None if there is none."""
+        stacks = self._every if ended_too else self._open
+        keys = (0, filter_) if filter_ else (None,)
+        for key in keys:
+            stack = stacks[key]
+            while stack and not self._is(stack[-1], key, ended_too):
+                stack.pop()
+        return max((stacks[key][-1] for key in keys if stacks[key]), default=None)
+
+    def _is(self, place: int, key: int | None, ended_too: bool) -> bool:
+        unload = self._found[place]
+        return (key is None or unload.filter == key) and (ended_too or unload.ended is None)
 
 
 class Evidence:
@@ -116,6 +148,10 @@ class Evidence:
         """When the last operation was made, nanoseconds."""
         return int(self.ops["time"].max()) if self.ops.size else 0
 
+    #: Until when nothing may be missing for a verdict that rests on the capture's end: a loss behind the last
+    #: operation may hold the very release that seems to be missing.
+    never = int(np.iinfo(np.int64).max)
+
     @cached_property
     def gaps(self) -> list[tuple[int, int, str]]:
         """The stretches in which events are missing, nanoseconds, and what is missing there in words."""
@@ -134,16 +170,20 @@ class Evidence:
         """
         effect, phase, time = self.ops.effect(), self.ops["phase"], self.ops["time"]
         found: list[Unload] = []
+        places = _Places(found)
         for op in np.flatnonzero((effect == Effect.UNLOAD) | (effect == Effect.UNREGISTER)).tolist():
             filter_, when = int(self.ops["filter"][op]), int(time[op])
             ends = bool(self.ops.has("phase")[op]) and phase[op] == 2
             unregisters = bool(effect[op] == Effect.UNREGISTER)
-            mine = [i for i, u in enumerate(found) if u.concerns(filter_) and (ends or u.ended is None)]
-            if not mine:
+            mine = places.last(filter_, ends)
+            if mine is None:
+                places.add(filter_, len(found))
                 found.append(Unload(filter_, when, when if ends else None, op, unregisters))
                 continue
-            before = found[mine[-1]]
-            found[mine[-1]] = Unload(
+            before = found[mine]
+            if not before.filter and filter_:
+                places.add(filter_, mine)
+            found[mine] = Unload(
                 before.filter or filter_,
                 before.entered,
                 when if ends else None,
@@ -156,14 +196,21 @@ class Evidence:
         """Find the unload that a held life outlived, if there is one."""
         filter_, first = int(self.context("filter")[life]), int(self.context("first")[life])
         last = int(self.context("last")[life])
-        for unload in self.unloads:
-            if not unload.concerns(filter_):
-                continue
-            if unload.ended is None and unload.unregistered and first <= unload.entered:
-                return unload
-            if unload.ended is not None and unload.ended >= last:
-                return unload
-        return None
+        of, entered, ended, hangs = self._unload_columns
+        concerned = (of == 0) | (of == filter_) | (filter_ == 0)
+        outlived = np.flatnonzero(concerned & np.where(hangs, first <= entered, ended >= last))
+        return self.unloads[int(outlived[0])] if len(outlived) else None
+
+    @cached_property
+    def _unload_columns(self) -> tuple[NDArray[np.uint64], Ints, Ints, NDArray[np.bool_]]:
+        """The unloads as columns: filter, begin, end (the least number where none), whether it hangs."""
+        every = self.unloads
+        return (
+            np.array([u.filter for u in every], np.uint64),
+            np.array([u.entered for u in every], np.int64),
+            np.array([np.iinfo(np.int64).min if u.ended is None else u.ended for u in every], np.int64),
+            np.array([u.ended is None and u.unregistered for u in every], np.bool_),
+        )
 
     @cached_property
     def function(self) -> Ints:

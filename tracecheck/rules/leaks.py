@@ -27,7 +27,7 @@ def leaked_at_unload(evidence: Evidence) -> Iterator[Candidate]:
         if unload.ended is None:
             when, until = (
                 "FltUnregisterFilter was entered and had not returned at the end of the capture",
-                evidence.end,
+                evidence.never,
             )
             stored = all(_may_be_stored(evidence, life, op) for op in evidence.unanswered(life).steps)
             cut_off = evidence.in_flight(life) or (stored and evidence.is_draining(unload))
@@ -50,7 +50,7 @@ def outlived_its_object(evidence: Evidence) -> Iterator[Candidate]:
         # Until an unload has ended a release may still follow, of a call that is slow or was cut off.
         if (unload is None or unload.ended is None) and evidence.end - int(gone[life]) < _LONG_GONE:
             doubts = (_CUT_OFF,)
-        until = unload.ended if unload is not None and unload.ended is not None else evidence.end
+        until = unload.ended if unload is not None and unload.ended is not None else evidence.never
         yield _leak(evidence, life, "after its object was gone", until, doubts, unload)
 
 
@@ -61,7 +61,7 @@ def outstanding_at_end(evidence: Evidence) -> Iterator[Candidate]:
     for life in evidence.held.tolist():
         if evidence.unload_of(life) is not None or life in pinned or evidence.in_flight(life):
             continue
-        leak = _leak(evidence, life, "at the end of the capture", evidence.end, (), None)
+        leak = _leak(evidence, life, "at the end of the capture", evidence.never, (), None)
         if all(_may_be_stored(evidence, life, op) for op in evidence.unanswered(life).steps):
             leak = replace(leak, severity="note", doubts=(*leak.doubts, _STORED))
         yield leak
