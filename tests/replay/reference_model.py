@@ -542,6 +542,8 @@ def moments(rows: Sequence[Row], clock: Clock) -> list[Moment]:
         at, until = now, now
         if row.effect.early:
             at = 2 * clock.earliest(row.op)
+            if 0 <= cleanup < place:
+                at = max(at, 2 * rows[cleanup].op.time)
         if row.kind == "release":
             bounds = [later.at for later in found if other_call_of_thread(row.op, later.row.op)]
             bounds += [2 * rows[cleanup].op.time] if cleanup > place else []

@@ -143,6 +143,7 @@ class Judge:
         self.coverage = coverage
         self.finish = ops[-1].time if ops else 0
         self.unloads = unloads(ops)
+        self.misses = self._misses_releases()
         self.usual: dict[tuple[str, str | None, int], int] = {}
         for life in lives:
             for op, held in holds(life):
@@ -212,8 +213,7 @@ class Judge:
         until = unload.ended if unload and unload.ended is not None else self.finish
         found: list[tuple[str, bool, str]] = []
         if unload:
-            kept = all(self._may_be_stored(op, life) for op in opened)
-            waits = unload.ended is None and (cut_off or (kept and self._is_draining(unload)))
+            waits = unload.ended is None and (cut_off or self._is_draining(unload))
             found.append(("L01", waits, "error"))
         if life.object_gone is not None and max(row.op.time for row in life.rows) <= life.object_gone:
             ended = unload is not None and unload.ended is not None
@@ -251,11 +251,26 @@ class Judge:
         last = self.ops[-1]
         if last.routine == "ContextCleanup" and last.phase != 2:
             return True
-        begun = last.routine == "FltUnregisterFilter" or any(
-            op.routine == "ContextCleanup" for op in self.ops
-        )
         left = [life for life in self.lives if life.end == "attached"]
-        return begun and any(same_filter(unload.filter, life.filter) for life in left)
+        return any(same_filter(unload.filter, life.filter) for life in left)
+
+    def _misses_releases(self) -> bool:
+        """Tell whether a sound life ended owned in a time of which nothing is known to be missing."""
+        for life in self.lives:
+            if not life.known or any(step.fault for step in life.steps):
+                continue
+            shows = [
+                step.row.op
+                for step in life.logged
+                if step.row.kind == "cleanup" and step.owned and not step.freed
+            ]
+            if life.end == "reused" and life.owned and life.allocated_again:
+                shows.append(life.allocated_again)
+            first = life.rows[0].op.time
+            # A cleanup tells before a later allocation does, as in the package.
+            if shows and not any(overlaps(loss, first, shows[0].time) for loss in self.losses):
+                return True
+        return False
 
     def _did_nothing_later(self, acquire: Op) -> bool:
         return not any(other_call_of_thread(acquire, op) for op in self.ops[acquire.order + 1 :])
@@ -289,6 +304,7 @@ class Judge:
 
     def _confidence(self, life: Life, until: int, needed: frozenset[str], doubtful: bool) -> str:
         first = life.rows[0].op.time
+        doubtful = doubtful or (needed == frozenset(RELEASES) and self.misses)
         if (
             doubtful
             or life.assumed

@@ -248,12 +248,13 @@ class TestPackageEqualsModel:
         [
             ("FltReferenceContext", 7, True, "possible"),
             ("FltReferenceContext", 8, True, "definite"),
-            ("FltReferenceContext", 7, False, "definite"),
-            ("FltGetStreamContext", 7, True, "definite"),
+            ("FltReferenceContext", 7, False, "possible"),
+            ("FltGetStreamContext", 7, True, "possible"),
+            ("FltGetStreamContext", 8, True, "definite"),
         ],
     )
     def test_on_an_unload_that_hangs(self, routine: str, filter_: int, cleans: bool, confidence: str) -> None:
-        """Both are sure of it unless a context that is still to be dropped may keep the reference."""
+        """Both are sure of it unless its filter has a context left to drop, which may keep the reference."""
         left = {"context": 0xA030, "filter": filter_, "context_type": 8}
         cleanup = model.Op("ContextCleanup", 700, context=0xA050, context_type=8)
         ops = [
@@ -323,7 +324,13 @@ class TestModel:
             ops = streams.faulty(random, streams.style(random, no_status=0.0), rule)
             allocated = [op.context for op in ops if op.tid in (9, 10) and op.routine == "FltAllocateContext"]
             found = [finding for finding in _faults(ops) if finding.rule == rule]
-            assert [finding.confidence for finding in found] == ["possible" if rule == "L03" else "definite"]
+            # Without cleanups nothing shows that a hanging unload has dropped all that it can.
+            unsure = rule == "L03" or (
+                rule == "L01" and not any(op.routine == "ContextCleanup" for op in ops)
+            )
+            allowed = {"possible", "definite"} if unsure else {"definite"}
+            assert len(found) == 1
+            assert found[0].confidence in allowed
             assert found[0].pointer in allocated
 
     @QUICK

@@ -141,14 +141,18 @@ def best_moments(effects: list[Effect], ops: Ops, when: Intervals) -> list[Momen
         when: The operations' intervals.
     """
     routine, thread = ops.effect(), ops["tid"]
-    cleanup = next((int(when.time[e.op]) for e in effects if e.mark & Mark.CLEANUP), None)
+    cleaned = next((i for i, e in enumerate(effects) if e.mark & Mark.CLEANUP), len(effects))
+    cleanup = int(when.time[effects[cleaned].op]) if cleaned < len(effects) else None
     moments: list[Moment] = []
     next_of_thread: dict[int, int] = {}
-    for effect in reversed(effects):
+    for i, effect in reversed(list(enumerate(effects))):
         op, one = effect.op, int(thread[effect.op])
         at = until = 2 * int(when.time[op])
         if (effect.owned > 0 or effect.link > 0) and routine[op] not in _LOGGED_BEFORE:
             at = 2 * int(when.early[op])
+            if cleanup is not None and i > cleaned:
+                # Who took a reference before the cleanup has logged it before he gave it back.
+                at = max(at, 2 * cleanup)
         elif effect.mark & Mark.RELEASE:
             bound = min(2 * int(when.late[op]), next_of_thread.get(one, 2 * int(when.late[op])))
             if cleanup is not None and at <= 2 * cleanup:

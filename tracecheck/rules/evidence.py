@@ -163,6 +163,17 @@ class Evidence:
         return next((text for low, high, text in self.gaps if start <= high and end >= low), "")
 
     @cached_property
+    def misses_releases(self) -> bool:
+        """Whether a life ended while it was owned, in a time of which no event is known to be missing."""
+        faulty = set(self.step("context")[self.step("fault") != 0].tolist())
+        known = set(self.lives_that("birth", "allocated").tolist())
+        return any(
+            life in known - faulty
+            and not self.gap_during(int(self.context("first")[life]), int(self.ops["time"][op]))
+            for life, (op, _) in self.replay.contradictions.items()
+        )
+
+    @cached_property
     def unloads(self) -> list[Unload]:
         """Every unload that the capture shows, in order.
 
@@ -222,14 +233,12 @@ class Evidence:
         """Tell whether an unload that has not ended still had contexts to drop when the capture ended.
 
         Until it has dropped them, what one of them keeps may yet be released by its cleanup. Where no
-        cleanup is logged in the whole capture, nothing shows how far it came.
+        cleanup is logged, nothing shows how far it came.
         """
-        effect, phase = self.ops.effect(), self.ops["phase"]
-        waiting = self.lives_that("end", "attached")
-        left = any(unload.concerns(int(filter_)) for filter_ in np.unique(self.context("filter")[waiting]))
-        cleaning = bool(effect[-1] == Effect.CLEANUP and phase[-1] != 2)
-        begun = bool(effect[-1] == Effect.UNREGISTER or (effect == Effect.CLEANUP).any())
-        return cleaning or (left and begun)
+        filters = self.context("filter")[self.lives_that("end", "attached")]
+        if self.ops.effect()[-1] == Effect.CLEANUP and self.ops["phase"][-1] != 2:
+            return True
+        return any(unload.concerns(int(filter_)) for filter_ in np.unique(filters))
 
     @cached_property
     def _open(self) -> dict[int, Open]:

@@ -166,3 +166,5 @@ def _doubts(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[st
         yield "the status of a call was not logged: that it succeeded is assumed"
     if candidate.life in evidence.replay.uncertain:
         yield "a call may have returned this context as an old one without the log telling"
+    if candidate.needs == RELEASES and evidence.misses_releases:
+        yield "contexts were freed while references to them were owned: not every release was logged"

@@ -29,8 +29,7 @@ def leaked_at_unload(evidence: Evidence) -> Iterator[Candidate]:
                 "FltUnregisterFilter was entered and had not returned at the end of the capture",
                 evidence.never,
             )
-            stored = all(_may_be_stored(evidence, life, op) for op in evidence.unanswered(life).steps)
-            cut_off = evidence.in_flight(life) or (stored and evidence.is_draining(unload))
+            cut_off = evidence.in_flight(life) or evidence.is_draining(unload)
             doubts = (_CUT_OFF,) if cut_off else ()
         else:
             when, until = "the filter's unload had ended", unload.ended
