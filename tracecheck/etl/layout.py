@@ -97,5 +97,5 @@ CLOCK_CPUCYCLE = 3
 #: FILETIME (100 ns since 1601) of the Unix epoch.
 UNIX_EPOCH_AS_FILETIME = 116444736000000000
 
-#: The provider of every canonical capture, in the byte order of the file.
+#: EVENT_TRACE_GROUP_HEADER: the group of the logger's own records, the log file's header first.
 EVENT_TRACE_GROUP = 0

@@ -227,20 +227,17 @@ class _Session:
 def _sessions(buffers: Buffers, walked: Walk, columns: Columns, clock: Clock) -> Iterator[_Session]:
     """Cut some buffers where a log file's header begins another session."""
     bounds = np.searchsorted(walked.position, buffers.start)
-    headers = np.flatnonzero(
-        (walked.kind[bounds[bounds < len(walked.position)]] <= Kind.SYSTEM64)
-        & (
-            walked.position[bounds[bounds < len(walked.position)]]
-            == buffers.start[bounds < len(walked.position)] + BUFFER_HEADER_SIZE
-        )
-    )
+    # Only buffers at the end can have no record behind them, so places among these are those among all.
+    first = bounds[bounds < len(walked.position)]
+    leads = walked.position[first] == buffers.start[: len(first)] + BUFFER_HEADER_SIZE
+    headers = np.flatnonzero(leads & (walked.kind[first] <= Kind.SYSTEM64))
     cuts, clocks = [0], [clock]
     for i in headers.tolist():
         row = int(bounds[i])
         if columns["group"][row] or columns["opcode"][row]:
             continue
-        begin = int(columns["payload"][row])
-        header = parse_header(buffers.data[begin : begin + int(columns["payload_size"][row])].tobytes())
+        at = int(columns["payload"][row])
+        header = parse_header(buffers.data[at : at + int(columns["payload_size"][row])].tobytes())
         if header is None:
             continue
         mine = Clock.of(header, int(columns["tick"][row]))
@@ -251,10 +248,9 @@ def _sessions(buffers: Buffers, walked: Walk, columns: Columns, clock: Clock) ->
             clocks.append(mine)
     cuts.append(len(buffers.start))
     bounds = np.append(bounds, len(walked.position))
-    for first, last, one in zip(cuts, cuts[1:], clocks, strict=False):
-        count = np.diff(bounds[first : last + 1])
-        which = np.repeat(np.arange(first, last), count)
-        yield _Session(first, last, int(bounds[first]), int(bounds[last]), which, one)
+    for begin, end, one in zip(cuts, cuts[1:], clocks, strict=False):
+        which = np.repeat(np.arange(begin, end), np.diff(bounds[begin : end + 1]))
+        yield _Session(begin, end, int(bounds[begin]), int(bounds[end]), which, one)
 
 
 def _fill_ticks(

@@ -71,9 +71,13 @@ class Column:
             return nulls(0, self.kind)
         return self.from_block(gather(data, pos, self.size), 0)
 
-    def from_block(self, block: Bytes, offset: int) -> pa.Array:
-        """Read a field of fixed size at ``offset`` of each row of bytes already gathered."""
-        raise NotImplementedError
+    def from_block(self, _block: Bytes, _offset: int) -> pa.Array:
+        """Read a field of fixed size at an offset of each row of bytes already gathered.
+
+        Raises:
+            TypeError: The field has no fixed size: only :meth:`build` can read it.
+        """
+        raise TypeError(f"{self.label} has no fixed size")
 
 
 class Scalar(Column):
