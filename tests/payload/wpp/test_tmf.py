@@ -221,6 +221,11 @@ class TestProblems:
                 1,
                 "line 2: the enum E is defined nowhere",
             ),
+            (
+                f'#typev a_c1 10 "%0a"\n{{\n{GUID} Driver\n#typev a_c2 11 "%0b"\n',
+                2,
+                "line 4: begins before the body",
+            ),
             ("#enumv E\n{\nA,B\n}\n", 0, "line 4: is not of the form NAME,VALUE: A,B"),
         ],
     )

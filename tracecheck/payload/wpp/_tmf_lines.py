@@ -70,8 +70,12 @@ def _split_format(text: str) -> tuple[str, str] | None:
     """Part the format from the trailer: quotes inside the format are not escaped, so the last one counts."""
     if text.endswith('"'):
         return text[:-1], ""
+    slashes = text.rfind("//")
+    before = text[: max(slashes, 0)].rstrip()
+    if before.endswith('"'):
+        return before[:-1], text[slashes + 2 :]
     last = None
-    for match in _CLOSING.finditer(text):
+    for match in _CLOSING.finditer(before):
         last = match
     if last is not None:
         return text[: last.start()], text[last.end() :]

@@ -60,6 +60,13 @@ class _Message:
     items: tuple[Item, ...] = ()
 
 
+def _begins_anew(text: str) -> bool:
+    """Tell whether a line is one that stands outside of bodies only."""
+    if text.startswith(("#type", "#enumv")):
+        return True
+    return lines.header(text) is not None and lines.item(text) is None
+
+
 class Parser:
     """Takes a TMF line by line.
 
@@ -92,13 +99,13 @@ class Parser:
         text = text.strip()
         if not text:
             return
-        if self._inside and not text.startswith(("#typev", "#enumv")):
-            self._body_line(text, place)
-            return
         if self._inside:
+            if not _begins_anew(text):
+                self._body_line(text, place)
+                return
             self._problems.add(place, "begins before the body above it is closed with }")
             self._close()
-        if text.startswith("#typev"):
+        if text.startswith("#type"):
             self._typev(text, place)
         elif text.startswith("{"):
             self._open(text, place)
@@ -224,9 +231,8 @@ class Parser:
 
     def _named(self, message: _Message, missing: set[str]) -> tuple[tuple[str, Members], ...]:
         """Pick the enums that a message's arguments name."""
-        names = dict.fromkeys(
-            item.values[0] for item in message.items if item.type in lines.ENUM_TYPES and item.values
-        )
+        named = [item.values[0] for item in message.items if item.type in lines.ENUM_TYPES and item.values]
+        names = list(dict.fromkeys(named)) if named else ()
         for name in names:
             if name not in self._enums and name not in missing:
                 missing.add(name)

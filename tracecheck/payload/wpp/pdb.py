@@ -174,7 +174,7 @@ def _gather(
 
 def _controls(annotations: Iterable[list[str]], say: Callable[[str], None]) -> Iterator[Control]:
     for texts in annotations:
-        guid, *rest = [text for text in texts if text not in _MARKS] or [""]
+        guid, *rest = [text for text in texts if text and text not in _MARKS] or [""]
         try:
             yield Control(UUID(guid), rest[0] if rest else "", tuple(rest[1:]))
         except ValueError:

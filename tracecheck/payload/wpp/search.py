@@ -61,8 +61,8 @@ class Definitions:
         """What was skipped, unreadable or contradictory so far, each line once."""
         if not self._conflicts:
             return list(self._warnings)
-        what = f"{len(self._conflicts):,} messages are defined differently in two sources; the first counts"
-        return [*self._warnings, f"{what}: {', '.join(self._conflicts[:3])}"]
+        what = f"messages that two sources define differently, the first counts: {len(self._conflicts):,}"
+        return [*self._warnings, f"{what}, as {', '.join(self._conflicts[:3])}"]
 
     def of(self, guids: Iterable[UUID]) -> dict[tuple[UUID, int], Definition]:
         """Find the messages of some message GUIDs.
