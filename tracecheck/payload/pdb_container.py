@@ -16,7 +16,12 @@ if TYPE_CHECKING:
 
 #: The first bytes of an MSF 7.0 container.
 MAGIC = b"Microsoft C/C++ MSF 7.00\r\n\x1aDS\x00\x00\x00"
+EXTRA_ADVICE = 'to read PDBs, install purepdb: pip install "tracecheck[pdb]"'
 _OTHER_ADVICE = "use the PDB that the linker wrote beside the driver"
+
+
+class MissingExtraError(InputError):
+    """The library that reads PDBs is not installed."""
 
 
 class Identity(NamedTuple):
@@ -46,12 +51,13 @@ def open_pdb(path: Path | str) -> Iterator[PDB]:
         purepdb's PDB: its streams (``msf.read_stream``), modules (``dbi.modules``), functions and lines.
 
     Raises:
-        InputError: The file can't be read, is no PDB or contradicts itself, or purepdb is not installed.
+        MissingExtraError: purepdb is not installed.
+        InputError: The file can't be read, is no PDB or contradicts itself.
     """
     try:
         from purepdb import PDB, PdbError
     except ImportError as error:
-        raise InputError(f'{path}: to read PDBs, install purepdb: pip install "tracecheck[pdb]"') from error
+        raise MissingExtraError(f"{path}: {EXTRA_ADVICE}") from error
     try:
         with PDB.open(str(path)) as pdb:
             yield pdb

@@ -1,6 +1,7 @@
 """Finding definitions: which source is asked, in which order, and what is opened for it."""
 
 import os
+import sys
 from pathlib import Path
 from uuid import UUID
 
@@ -167,6 +168,26 @@ class TestSymbols:
         catalogue.of([MISSING])
         assert len(opened) == 2
         assert catalogue.warnings == [f"{tmp_path}: 2 PDBs were not looked at; name the driver's with --pdb"]
+
+    def test_without_the_extra_pdbs_are_passed_by_with_one_word(self, tmp_path, monkeypatch):
+        """TMF files still answer; each folder of PDBs says once what to install."""
+        monkeypatch.setitem(sys.modules, "purepdb", None)
+        for number in range(3):
+            (tmp_path / f"driver{number}.pdb").write_bytes(build.pdb([build.message(FIRST, number)]))
+        (tmp_path / f"{SECOND}.tmf").write_text(tmf(SECOND))
+        catalogue = Definitions(symbols=[tmp_path], environment={})
+        assert set(catalogue.of([FIRST, SECOND])) == {(SECOND, 10)}
+        (warning,) = catalogue.warnings
+        assert warning.endswith('pip install "tracecheck[pdb]"')
+
+    def test_the_search_passes_by_another_build(self, tmp_path, opened):
+        """Where the trace's messages are known, a PDB that lacks some does not end the search."""
+        (tmp_path / "a.pdb").write_bytes(build.pdb([build.message(FIRST, 10)]))
+        (tmp_path / "b.pdb").write_bytes(build.pdb([build.message(FIRST, 10) + build.message(FIRST, 11)]))
+        catalogue = Definitions(symbols=[tmp_path], environment={})
+        assert set(catalogue.of([FIRST])) == {(FIRST, 10)}
+        assert set(catalogue.of([FIRST], [(FIRST, 11)])) == {(FIRST, 10), (FIRST, 11)}
+        assert (opened, catalogue.warnings) == (["a.pdb", "b.pdb"], [])
 
 
 class TestOrder:

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from tracecheck.errors import InputError
+from tracecheck.payload.pdb_container import EXTRA_ADVICE, MissingExtraError
 from tracecheck.payload.wpp.pdb import read_annotations
 from tracecheck.payload.wpp.tmf import Tmf, read_tmf
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator
+    from collections.abc import Callable, Iterator
+
+    Missing = Callable[[], set[UUID]]
 
 #: Of the files whose names say nothing, no more are opened.
 MOST_FILES = 1000
@@ -33,8 +36,13 @@ class Place(Protocol):
 
     explicit: bool
 
-    def load(self, wanted: Collection[UUID], say: Callable[[str], None]) -> Iterator[Tmf]:
-        """Read what may define the wanted messages; what was given before is not given again."""
+    def load(self, missing: Missing, say: Callable[[str], None]) -> Iterator[Tmf]:
+        """Read what may define missing messages; what was given before is not given again.
+
+        Args:
+            missing: Says which message GUIDs are not, or not wholly, defined by what was given so far.
+            say: Takes warnings.
+        """
 
 
 class TmfFile:
@@ -45,7 +53,7 @@ class TmfFile:
     def __init__(self, path: Path) -> None:
         self._path: Path | None = path
 
-    def load(self, wanted: Collection[UUID], say: Callable[[str], None]) -> Iterator[Tmf]:  # noqa: ARG002
+    def load(self, missing: Missing, say: Callable[[str], None]) -> Iterator[Tmf]:  # noqa: ARG002
         """Read the file, once."""
         if self._path is not None:
             path, self._path = self._path, None
@@ -60,7 +68,7 @@ class PdbFile:
     def __init__(self, path: Path) -> None:
         self._path: Path | None = path
 
-    def load(self, wanted: Collection[UUID], say: Callable[[str], None]) -> Iterator[Tmf]:  # noqa: ARG002
+    def load(self, missing: Missing, say: Callable[[str], None]) -> Iterator[Tmf]:  # noqa: ARG002
         """Read the file, once."""
         if self._path is not None:
             path, self._path = self._path, None
@@ -78,16 +86,13 @@ class TmfFolder:
         self._named: dict[UUID, Path] | None = None
         self._others: list[Path] = []
 
-    def load(self, wanted: Collection[UUID], say: Callable[[str], None]) -> Iterator[Tmf]:
-        """Read the files of the wanted GUIDs, then, if some have none, those whose names tell nothing."""
+    def load(self, missing: Missing, say: Callable[[str], None]) -> Iterator[Tmf]:
+        """Read the files of missing GUIDs, then, if some stay missing, those whose names tell nothing."""
         if self._named is None:
             self._named = self._list(say)
-        left = set(wanted)
-        for path in [self._named.pop(guid) for guid in wanted if guid in self._named]:
-            for tmf in _try(read_tmf, path, say):
-                left -= {definition.guid for definition in tmf.definitions}
-                yield tmf
-        if not left:
+        for path in [self._named.pop(guid) for guid in sorted(missing()) if guid in self._named]:
+            yield from _try(read_tmf, path, say)
+        if not missing():
             return
         others, self._others = self._others, []
         if len(others) > MOST_FILES:
@@ -119,16 +124,13 @@ class SymbolFolder:
         self._tmf = TmfFolder(path)
         self._pdbs: list[Path] | None = None
 
-    def load(self, wanted: Collection[UUID], say: Callable[[str], None]) -> Iterator[Tmf]:
-        """Read TMF files by name, then PDBs until nothing is wanted any more."""
-        left = set(wanted)
-        for tmf in self._tmf.load(wanted, say):
-            left -= {definition.guid for definition in tmf.definitions}
-            yield tmf
+    def load(self, missing: Missing, say: Callable[[str], None]) -> Iterator[Tmf]:
+        """Read TMF files by name, then PDBs until nothing is missing any more."""
+        yield from self._tmf.load(missing, say)
         if self._pdbs is None:
             self._pdbs = list(self._find(say))[::-1]
         files, size = 0, 0
-        while left and self._pdbs:
+        while self._pdbs and missing():
             if files >= MOST_FILES or size >= MOST_PDB_BYTES:
                 say(
                     f"{self._path}: {len(self._pdbs):,} PDBs were not looked at; name the driver's with --pdb"
@@ -137,9 +139,11 @@ class SymbolFolder:
                 return
             path = self._pdbs.pop()
             files, size = files + 1, size + _size(path)
-            for tmf in _try(_of_pdb, path, say):
-                left -= {definition.guid for definition in tmf.definitions}
-                yield tmf
+            try:
+                yield from _try(_of_pdb, path, say)
+            except MissingExtraError:
+                say(f"{self._path}: its PDBs are not read; {EXTRA_ADVICE}")
+                self._pdbs = []
 
     def _find(self, say: Callable[[str], None]) -> Iterator[Path]:
         for below in _SYMBOL_FOLDERS:
@@ -183,6 +187,8 @@ def _try(read: Callable[[Path], Tmf], path: Path, say: Callable[[str], None]) ->
     """Read a file that search found: one that can't be read is said, and the search goes on."""
     try:
         found = read(path)
+    except MissingExtraError:
+        raise
     except InputError as error:
         say(str(error))
     except OSError as error:

@@ -44,7 +44,7 @@ class Definitions:
         environment = os.environ if environment is None else environment
         self._warnings: dict[str, None] = {}
         self._found: dict[UUID, dict[int, Definition]] = {}
-        self._asked: set[UUID] = set()
+        self._asked: set[UUID | tuple[UUID, int]] = set()
         self._conflicts: list[str] = []
         folders, servers = symbol_path(environment.get(NT_SYMBOL_PATH, ""))
         self._servers = servers
@@ -64,11 +64,15 @@ class Definitions:
         what = f"messages that two sources define differently, the first counts: {len(self._conflicts):,}"
         return [*self._warnings, f"{what}, as {', '.join(self._conflicts[:3])}"]
 
-    def of(self, guids: Iterable[UUID]) -> dict[tuple[UUID, int], Definition]:
+    def of(
+        self, guids: Iterable[UUID], messages: Iterable[tuple[UUID, int]] = ()
+    ) -> dict[tuple[UUID, int], Definition]:
         """Find the messages of some message GUIDs.
 
         Args:
             guids: The message GUIDs that a trace has.
+            messages: The messages that it has, where they are known: the search then goes on until each is
+                found, past the PDB of another build that lacks some.
 
         Returns:
             (GUID, message number) -> definition, for all messages of these GUIDs that are defined anywhere.
@@ -76,24 +80,32 @@ class Definitions:
         Raises:
             InputError: A file that the user named can't be read.
         """
-        asked = set(guids)
-        new = asked - self._asked
-        if new:
-            self._asked |= new
-            self._load(new)
+        wanted: dict[UUID, set[int]] = {guid: set() for guid in guids}
+        keys = set(messages)
+        for guid, number in keys:
+            wanted.setdefault(guid, set()).add(number)
+        asked = wanted.keys() | keys
+        if not asked <= self._asked:
+            self._asked |= asked
+            self._load(wanted)
         return {
             (guid, number): definition
-            for guid in sorted(asked)
+            for guid in sorted(wanted)
             for number, definition in self._found.get(guid, {}).items()
         }
 
-    def _load(self, guids: set[UUID]) -> None:
+    def _load(self, wanted: dict[UUID, set[int]]) -> None:
+        def missing() -> set[UUID]:
+            found = self._found
+            return {
+                guid for guid, numbers in wanted.items() if guid not in found or numbers - found[guid].keys()
+            }
+
         for place in self._places:
-            left = {guid for guid in guids if guid not in self._found}
-            if left or place.explicit:
-                for tmf in place.load(sorted(left), self._say):
+            if place.explicit or missing():
+                for tmf in place.load(missing, self._say):
                     self._take(tmf)
-        if self._servers and not guids <= self._found.keys():
+        if self._servers and missing():
             listed = ", ".join(self._servers)
             self._say(f"{NT_SYMBOL_PATH}: no symbols are downloaded, skipped: {listed}; give --pdb or --tmf")
 
