@@ -5,8 +5,8 @@ Image_Load, FileIo_Name, StackWalk_Event, CSwitch) and the structures and hook i
 
 A field is written ``Name:type``. Types: ``u1`` to ``u8`` and ``i1`` to ``i8`` integers; ``p`` a pointer of
 the writer; ``ps`` pointers up to the end; ``a`` and ``w`` strings that a NUL ends, 8-bit and UTF-16; ``a*``
-an 8-bit string that a NUL or the end ends; ``w?`` a UTF-16 string that older writers leave out; ``u4?`` the same
-of a number; ``sid`` what TOKEN_USER leaves in an event; ``guid``; ``time`` a FILETIME; ``tag`` four
+an 8-bit string that a NUL or the end ends; ``w?`` a UTF-16 string that older writers leave out; ``u4?`` such
+a number; ``sid`` what TOKEN_USER leaves in an event; ``guid``; ``time`` a FILETIME; ``tag`` four
 characters; ``zone`` a TIME_ZONE_INFORMATION.
 """
 
