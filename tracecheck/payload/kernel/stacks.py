@@ -34,6 +34,8 @@ class Stacks:
             those of the user.
         unresolved: How many parts named a key that nothing explains.
         unmatched: How many parts belong to no record that was collected.
+        surplus: How many parts are a second one of their half: two stacks were walked at one tick of one
+            thread, and the first is kept.
     """
 
     def __init__(self, rows: StackRows, pointer_size: int = 8) -> None:
@@ -42,13 +44,15 @@ class Stacks:
         code = _resolve(rows)
         self.unresolved = int(np.count_nonzero(code == NO_CODE))
         known = np.flatnonzero(code != NO_CODE)
-        record = _match(rows, known)
+        user = _is_user(addresses, count, pointer_size)[code[known]]
+        record = _match(rows, known, user)
         self.unmatched = int(np.count_nonzero(record == NO_RECORD))
-        known, record = known[record != NO_RECORD], record[record != NO_RECORD]
+        placed = record != NO_RECORD
+        known, record, user = known[placed], record[placed], user[placed]
         code = code[known]
-        user = _is_user(addresses, count, pointer_size)[code]
         numbers, owner = np.unique(record, return_inverse=True)
         halves = np.full((2, numbers.size), NO_CODE, np.int32)
+        self.surplus = owner.size - np.unique(owner * 2 + user).size
         # Backwards, so that of several parts of a half the first stays.
         halves[user[::-1].astype(np.int8), owner[::-1]] = code[::-1]
         _share(halves, owner, parts.column("session")[known], parts.column("match")[known])
@@ -107,7 +111,7 @@ def _resolve(rows: StackRows) -> Codes:
     return code
 
 
-def _match(rows: StackRows, known: Ints) -> Ints:
+def _match(rows: StackRows, known: Ints, user: npt.NDArray[np.bool_]) -> Ints:
     """Find the record of every part, by tick and thread."""
     parts, records = rows.parts, rows.candidates
     record = parts.column("record")[known].copy()
@@ -129,13 +133,13 @@ def _match(rows: StackRows, known: Ints) -> Ints:
     exact = _last(*code(("session", "tick", "tid"), every), number)
     same = _last(*code(("session", "tick", "cpu"), unnamed), number[unnamed])
     # A user half is walked later and maybe elsewhere: it goes where the other half of its thread went.
-    found = np.where(exact >= 0, exact, same)
+    found = np.where((exact < 0) & ~user[todo], same, exact)
     whose = [parts.column(name)[known[todo]] for name in ("session", "tick", "tid")]
     hit = found >= 0
     other = _last(*_codes([each[hit] for each in whose], whose), found[hit])
     alone = _only(*code(("session", "tick"), unnamed), number[unnamed])
-    found = np.where(hit, found, np.where(other >= 0, other, alone))
-    record[todo] = found
+    rest = np.where(other >= 0, other, np.where(same >= 0, same, alone))
+    record[todo] = np.where(hit, found, rest)
     return record
 
 
