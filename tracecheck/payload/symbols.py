@@ -114,8 +114,11 @@ class Symbols:
             asked = offset - (returns & (offset > 0)).astype(np.uint64)
         modules, functions, files = _Names(size), _Names(size), _Names(size)
         displacement, line = np.zeros(size, np.uint64), np.zeros(size, np.uint32)
-        for image in np.unique(row[row >= 0]).tolist():
-            mine = np.flatnonzero(row == image)
+        order = np.argsort(row, kind="stable")
+        images_used, first = np.unique(row[order], return_index=True)
+        for image, mine in zip(images_used.tolist(), np.split(order, first[1:]), strict=True):
+            if image < 0:
+                continue
             known = {name: images.column(name)[image].as_py() for name in ("name", "guid", "age", "pdb")}
             modules.put(mine, np.zeros(mine.size, np.int64), [_last_part(known["name"] or "")])
             pdb = self._pdb(known["guid"], known["age"], known["pdb"])

@@ -44,10 +44,12 @@ class Rows:
     Attributes:
         size: How many rows there are.
         dropped: How many more there were.
+        full: Whether strings were left out because there were too many.
     """
 
     def __init__(self, dtypes: Mapping[str, str], texts: tuple[str, ...] = (), most: int = MOST_ROWS) -> None:
         self.size = self.dropped = 0
+        self.full = False
         self._dtypes = {**dtypes, **dict.fromkeys(texts, "<i4")}
         self._parts: dict[str, list[npt.NDArray[Any]]] = {name: [] for name in self._dtypes}
         self._texts: dict[str, dict[str, int]] = {name: {} for name in texts}
@@ -96,6 +98,7 @@ class Rows:
             if text not in known:
                 room -= len(text)
                 if room < 0:
+                    self.full = True
                     continue
                 known[text] = len(known)
             renumber[i] = known[text]

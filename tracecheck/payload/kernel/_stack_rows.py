@@ -96,7 +96,7 @@ class StackRows:
             }
         )
         self.definitions = Rows({**place, "key": "<u8", "code": "<i4", "closing": "?"})
-        self.candidates = Rows({**place, "cpu": "<u2", "tid": "<u4", "record": "<i8"}, most=1 << 24)
+        self.candidates = Rows({**place, "cpu": "<u2", "tid": "<u4", "record": "<i8"})
         self.pool = Pool()
 
     def add_candidates(self, chunk: Chunk, rows: Ints, first: int, session: int) -> None:

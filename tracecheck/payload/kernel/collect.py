@@ -182,6 +182,11 @@ class Collector:
             for family, each in self._rows.items()
             if each.dropped
         ]
+        lines += [
+            f"{family} events hold more different strings than are kept"
+            for family, each in self._rows.items()
+            if each.full
+        ]
         held = self._stacks
         lost = held.parts.dropped + held.definitions.dropped + held.candidates.dropped
         if lost or held.pool.full:
