@@ -73,9 +73,9 @@ def _parse(text: str, words: tuple[tuple[str, str], ...]) -> Template:
     notes: list[str] = []
     room = WIDEST
     at = 0
-    for match in _TOKEN.finditer(text):
-        if len(parts) >= _MOST_PARTS:
-            notes.append(f"the format has more than {_MOST_PARTS} parts")
+    for count, match in enumerate(_TOKEN.finditer(text)):
+        if count > _MOST_PARTS:
+            notes.append(f"the format has more than {_MOST_PARTS} values")
             break
         parts.append(text[at : match.start()])
         at = match.end()
