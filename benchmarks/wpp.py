@@ -86,7 +86,7 @@ def _command(program: str, trace: Path) -> list[str]:
 def _columns(trace: Path) -> int:
     """Decode to Arrow columns, chunk by chunk."""
     from tracecheck.etl import open_log
-    from tracecheck.payload.wpp.decode import decode, definition_codes
+    from tracecheck.payload.wpp.decode import decode_messages
     from tracecheck.payload.wpp.definition import Definition, Item
 
     definitions = []
@@ -99,12 +99,7 @@ def _columns(trace: Path) -> int:
     count = 0
     with open_log(trace) as log:
         for chunk in log.chunks():
-            rows = (chunk.column("kind") == 0x90).nonzero()[0]
-            provider, number, start, size, flags = (
-                chunk.column(name)[rows] for name in ("provider", "id", "payload", "payload_size", "flags")
-            )
-            codes = definition_codes(provider, number, definitions)
-            for decoded in decode(chunk.data, codes, definitions, start, size, flags):
+            for decoded in decode_messages(chunk, definitions)[0]:
                 assert decoded.problems is None
                 count += decoded.table.num_rows
     return count

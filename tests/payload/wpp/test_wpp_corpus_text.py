@@ -2,13 +2,12 @@
 
 import json
 
-import numpy as np
 import pytest
 from wpp_oracle import read_tmf
 
 from tracecheck.etl import open_log
 from tracecheck.etl.layout import Kind
-from tracecheck.payload.wpp.decode import decode, definition_codes
+from tracecheck.payload.wpp.decode import decode_messages
 from tracecheck.payload.wpp.items import UNKNOWN, layout_of
 from tracecheck.payload.wpp.text import render
 
@@ -47,12 +46,10 @@ def messages(path, definitions):
     """Decode the messages of a trace; all have a definition."""
     with open_log(path) as log:
         for chunk in log.chunks():
-            rows = np.flatnonzero(chunk.column("kind") == Kind.WPP_MESSAGE)
-            names = ("provider", "id", "payload", "payload_size", "flags")
-            provider, number, start, size, flags = (chunk.column(name)[rows] for name in names)
-            codes = definition_codes(provider, number, definitions)
-            assert (codes >= 0).all()
-            yield from decode(chunk.data, codes, definitions, start, size, flags)
+            found, unknown = decode_messages(chunk, definitions)
+            assert unknown.size == 0
+            assert all((chunk.column("kind")[each.rows] == Kind.WPP_MESSAGE).all() for each in found)
+            yield from found
 
 
 def test_every_item_of_a_real_driver_is_known(corpus):

@@ -25,7 +25,10 @@ from wpp_oracle import (
     values_of,
 )
 
-from tracecheck.payload.wpp.decode import MOST_ITEMS, decode, definition_codes
+from tracecheck.etl import open_log
+from tracecheck.etl.layout import Kind
+from tracecheck.etl.writer import LogWriter
+from tracecheck.payload.wpp.decode import MOST_ITEMS, decode, decode_messages, definition_codes
 from tracecheck.payload.wpp.definition import Item
 from tracecheck.payload.wpp.items import ITEMS
 
@@ -180,6 +183,25 @@ class TestGroups:
         guids = b"".join(each.bytes_le for each in (GUID, GUID, other, other, uuid.uuid4()))
         provider = np.frombuffer(guids, dtype="<u8").reshape(-1, 2)
         assert definition_codes(provider, [10, 11, 10, 11, 10], known).tolist() == [0, 1, 4, -1, -1]
+
+    def test_messages_of_a_chunk_are_found_among_its_records(self, tmp_path):
+        """Rows are those of the chunk; messages without a definition are told, other records are not."""
+        log = LogWriter()
+        log.message(0, 1, guid=GUID, number=10, options=0xAA, payload=b"\7\0\0\0")
+        log.message(0, 2, guid=GUID, number=99, options=0xAA, payload=b"\7")
+        log.event(0, 3, pid=4, tid=8, provider=GUID, id=10, payload=b"\7\0\0\0")
+        log.message(0, 4, guid=GUID, number=10, options=0x6A, payload=b"\x08\0\0\0")
+        log.message(0, 5, guid=None, number=10, options=0, payload=b"\7\0\0\0")
+        log.write(tmp_path / "mixed.etl")
+        with open_log(tmp_path / "mixed.etl") as opened:
+            (chunk,) = opened.chunks()
+        found, unknown = decode_messages(chunk, [define("ItemLong")])
+        first = int(np.flatnonzero(chunk.column("kind") == Kind.WPP_MESSAGE)[0])
+        assert [(each.rows.tolist(), values_of(each), each.pointer_size) for each in found] == [
+            ([first], [[7]], 8),
+            ([first + 3], [[8]], 4),
+        ]
+        assert unknown.tolist() == [first + 1, first + 4]
 
 
 class TestHostile:

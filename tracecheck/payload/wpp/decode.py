@@ -7,13 +7,13 @@ at a time.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
-from tracecheck.etl.layout import MESSAGE_POINTER32, MESSAGE_POINTER64
+from tracecheck.etl.layout import MESSAGE_POINTER32, MESSAGE_POINTER64, Kind
 from tracecheck.payload._arrays import Budget
 from tracecheck.payload._reader import Reader
 from tracecheck.payload._slices import distinct_slices, within
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from tracecheck.etl.reader import Chunk
     from tracecheck.payload._slices import Ints
     from tracecheck.payload.wpp.definition import Definition
 
@@ -59,6 +60,32 @@ class Decoded:
     problems: pa.DictionaryArray | None
     pointer_size: int = 8
     ticks: dict[int, pa.Array] = field(default_factory=dict)
+
+
+def decode_messages(
+    chunk: Chunk, definitions: Sequence[Definition], *, pointer_size: int = 8
+) -> tuple[list[Decoded], npt.NDArray[np.int64]]:
+    """Find and decode the WPP messages of a chunk.
+
+    Args:
+        chunk: Records and the bytes that they point into.
+        definitions: What is known of messages.
+        pointer_size: The log's (LogHeader.pointer_size).
+
+    Returns:
+        What :func:`decode` gives, its rows those of ``chunk.records``; and the rows of the messages that
+        have no definition, ascending.
+    """
+    kind = chunk.column("kind")
+    rows = np.flatnonzero(kind == Kind.WPP_MESSAGE)
+    names = ("provider", "id", "payload", "payload_size", "flags")
+    columns = [chunk.column(name) for name in names]
+    if rows.size < kind.size:
+        columns = [column[rows] for column in columns]
+    provider, number, start, size, flags = columns
+    codes = definition_codes(provider, number, definitions)
+    out = decode(chunk.data, codes, definitions, start, size, flags, pointer_size=pointer_size)
+    return [replace(decoded, rows=rows[decoded.rows]) for decoded in out], rows[codes < 0]
 
 
 def definition_codes(
