@@ -215,9 +215,11 @@ def _options(columns: Columns, data: NDArray[np.uint8], rows: Ints, options: int
     def take(width: int, dtype: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         nonlocal length
         inside = at + length + width <= end
-        place = np.where(inside, at + length, 0)[:, None] + np.arange(width)
+        # Values laid over every byte: an index then copies each value whole, at any alignment.
+        over: NDArray[np.void] = np.ndarray((len(data) - width + 1,), f"V{width}", data, strides=(1,))
+        value = over[np.where(inside, at + length, 0)].view(dtype)
         length += width
-        return data[place].view(dtype)[:, 0], inside
+        return value, inside
 
     def put(name: str, width: int, absent: int = 0) -> NDArray[np.bool_]:
         value, inside = take(width, _DTYPES[name])

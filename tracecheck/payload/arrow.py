@@ -120,6 +120,13 @@ def spread(array: pa.Array, rows: Ints, size: int) -> pa.Array:
     return array.take(from_numpy(index, pa.int64(), valid))
 
 
+def batch(columns: list[pa.Array], names: list[str], rows: int) -> pa.RecordBatch:
+    """Make a batch of columns; of none, one that still knows how many rows it has."""
+    if columns:
+        return pa.RecordBatch.from_arrays(columns, names)
+    return pa.RecordBatch.from_struct_array(pa.Array.from_buffers(pa.struct([]), rows, [None]))
+
+
 def unique_names(names: Iterable[str]) -> list[str]:
     """Give each name that was there before the first free suffix: ``a``, ``a_2``, ``a_3``."""
     taken: set[str] = set()

@@ -19,7 +19,7 @@ from tracecheck.payload._reader import Reader, Tail
 from tracecheck.payload._schema import EventSchema, Field, In, Out, SchemaError, parse_schema
 from tracecheck.payload._slices import distinct_slices, within
 from tracecheck.payload._traits import ProviderTraits, provider_traits
-from tracecheck.payload.arrow import from_numpy, strings, unique_names
+from tracecheck.payload.arrow import batch, from_numpy, strings, unique_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,7 +147,7 @@ def _parse(schemas: list[bytes], events: list[int]) -> tuple[dict[int, EventSche
 def _decoded(schema: EventSchema, rows: Ints, reader: Reader, fields: tuple[Column, ...]) -> Decoded:
     columns = reader.payloads(fields)
     names = unique_names(field.name for field in schema.fields)
-    return Decoded(schema, rows, _batch(columns, names, rows.size), reader.finish(), reader.tail)
+    return Decoded(schema, rows, batch(columns, names, rows.size), reader.finish(), reader.tail)
 
 
 def _refuse(codes: npt.NDArray[np.int32], refused: dict[int, str], count: int) -> Decoded:
@@ -158,11 +158,4 @@ def _refuse(codes: npt.NDArray[np.int32], refused: dict[int, str], count: int) -
     rows = np.flatnonzero(problem >= 0)
     values = strings(messages)
     problems = pa.DictionaryArray.from_arrays(from_numpy(problem[rows], pa.int32()), values)
-    return Decoded(None, rows, _batch([], [], rows.size), problems)
-
-
-def _batch(columns: list[pa.Array], names: list[str], rows: int) -> pa.RecordBatch:
-    if columns:
-        return pa.RecordBatch.from_arrays(columns, names)
-    # A batch made of no arrays would forget how many rows it has.
-    return pa.RecordBatch.from_struct_array(pa.Array.from_buffers(pa.struct([]), rows, [None]))
+    return Decoded(None, rows, batch([], [], rows.size), problems)
