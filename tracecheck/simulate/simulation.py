@@ -80,7 +80,9 @@ class Simulation:
         written = [Path(path)]
         self.writer.write(path)
         if self.beside:
-            written.append(written[0].with_suffix(self.ending))
+            other = written[0].with_suffix(self.ending)
+            # A capture that has this ending itself keeps its name.
+            written.append(other if other != written[0] else Path(f"{path}{self.ending}"))
             written[1].write_text(self.beside, encoding="utf-8", newline="\n")
         return written
 
