@@ -38,6 +38,8 @@ SIMULATE_MAY = (
     "tracecheck.errors",
 )
 THIRD_PARTY = {"numpy", "pyarrow", "click", "rich"}
+#: Libraries that an extra brings, and the one module that may import each.
+EXTRAS = {"purepdb": {"tracecheck.payload.pdb_container"}}
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path
@@ -120,9 +122,15 @@ class TestWalls:
 
     def test_nothing_else_is_imported(self):
         """The package needs its four dependencies and Python; its peers are for tests alone."""
-        allowed = sys.stdlib_module_names | THIRD_PARTY | {"tracecheck"}
+        allowed = sys.stdlib_module_names | THIRD_PARTY | {"tracecheck"} | set(EXTRAS)
         found = {name.split(".")[0] for path in MODULES.values() for name in imports(path)}
         assert found <= allowed
+
+    @pytest.mark.parametrize("library", EXTRAS)
+    def test_what_an_extra_brings_has_one_door(self, library):
+        """A library that may be missing is imported by one module, which says how to get it."""
+        doors = {name for name, path in MODULES.items() if library in imports(path, at_run_time=True)}
+        assert doors == EXTRAS[library]
 
 
 class TestStart:

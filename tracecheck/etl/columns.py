@@ -24,6 +24,9 @@ NO_ID = 0xFFFFFFFF
 Ints = NDArray[np.int64]
 #: Which rows of the columns are meant: all of them, or some.
 Rows = slice | Ints
+_CACHE_LINE = 64
+# From which share of the records on those of one layout are read as if all had it.
+_MOSTLY = 0.6
 #: Columns by name: those of :data:`tracecheck.etl.tables.RECORDS` that a header holds, and
 #: ``known_tick`` (false for records that carry no time of their own), ``message_sequence`` (that of a WPP
 #: message that has one, else 0) and ``bad`` (the header contradicts the record's size).
@@ -106,6 +109,11 @@ _HEADERS = {
     Kind.WPP_MESSAGE: _MESSAGE,
     Kind.ERROR: _ERROR,
 }
+# The kinds by layout: kinds that differ only in the writer's pointer size are read together.
+_LAYOUTS = [_SYSTEM, _COMPACT, _PERFINFO, _FULL, _INSTANCE, _EVENT, _MESSAGE, _ERROR]
+_LAYOUT = np.zeros(256, np.uint8)
+for _kind, _dtype in _HEADERS.items():
+    _LAYOUT[_kind] = next(i for i, layout in enumerate(_LAYOUTS) if layout is _dtype)
 
 
 def gather(data: NDArray[np.uint8], position: Ints, kind: NDArray[np.uint8]) -> Columns:
@@ -119,28 +127,41 @@ def gather(data: NDArray[np.uint8], position: Ints, kind: NDArray[np.uint8]) -> 
     # Zeros, so that memory which no kind writes to is never touched.
     columns: Columns = {name: np.zeros(len(position), dtype) for name, dtype in _DTYPES.items()}
     columns["known_tick"][:] = True
-    counts = np.bincount(kind, minlength=256)
-    for one in np.flatnonzero(counts).tolist():
-        to: Rows = slice(None) if counts[one] == len(kind) else np.flatnonzero(kind == one)
-        _read(columns, Kind(one), data, position[to], to)
+    layout = _LAYOUT.take(kind)
+    counts = np.bincount(layout, minlength=len(_LAYOUTS)).tolist()
+    most = max(range(len(counts)), key=counts.__getitem__)
+    others = np.flatnonzero(layout != most) if counts[most] < len(kind) else np.empty(0, np.int64)
+    if _LAYOUTS[most] is not _MESSAGE and counts[most] > _MOSTLY * len(kind):
+        # Columns are filled faster whole than in places: rows of other layouts get what chance has there.
+        _read(columns, _LAYOUTS[most], data, position, slice(None))
+        _reset(columns, others)
+    elif len(kind):
+        others = np.arange(len(kind))
+    of = layout[others]
+    for one in np.unique(of).tolist():
+        to = others[of == one]
+        _read(columns, _LAYOUTS[one], data, position[to], slice(None) if len(to) == len(kind) else to)
     return columns
 
 
-def _read(columns: Columns, kind: Kind, data: NDArray[np.uint8], at: Ints, to: Rows) -> None:
-    """Read the headers of the records of one kind into some rows of the columns."""
-    header = _HEADERS[kind]
+def _reset(columns: Columns, rows: Ints) -> None:
+    """Make rows of the columns as they were at first."""
+    for name, column in columns.items():
+        column[rows] = np.ones(1, column.dtype) if name == "known_tick" else np.zeros(1, column.dtype)
+
+
+def _read(columns: Columns, header: np.dtype[np.void], data: NDArray[np.uint8], at: Ints, to: Rows) -> None:
+    """Read the headers of one layout into some rows of the columns."""
     # A header laid over every eighth byte: indexing a field of it reads that field of all records.
-    over: NDArray[np.void] = np.ndarray(
-        ((len(data) - header.itemsize) // 8 + 1,),
-        header,
-        data,
-        strides=(8,),
-    )
-    words = at >> 3
+    over: NDArray[np.void] = np.ndarray(((len(data) - header.itemsize) // 8 + 1,), header, data, strides=(8,))
+    heads, words = over, np.minimum(at >> 3, len(over) - 1)
+    if header.itemsize > _CACHE_LINE:
+        # Copied whole first: of a long header a second look would find the rest gone from the cache.
+        heads, words = over.view(f"V{header.itemsize}")[words].view(header), slice(None)
     for name in header.names or ():
         if name != "size":
-            columns[name][to] = over[name][words]
-    end = at + over["size"][words]
+            columns[name][to] = heads[name][words]
+    end = at + heads["size"][words]
     start = at + header.itemsize
     if header is _EVENT:
         _skip_extended(columns, data, to, start, end)

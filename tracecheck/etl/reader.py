@@ -14,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.errors import InputError
+from tracecheck.etl.ahead import ahead
 from tracecheck.etl.buffers import BUFFER, LARGEST_BUFFER, Buffers, Damage, read_buffers
 from tracecheck.etl.clock import Clock
 from tracecheck.etl.columns import Columns, gather
@@ -25,7 +26,7 @@ from tracecheck.etl.tables import RECORDS
 from tracecheck.etl.walk import Walk, walk
 
 #: How many bytes of unpacked buffers a chunk has, about. Payload places are 32-bit numbers.
-CHUNK = 16 << 20
+CHUNK = 8 << 20
 _HEADER_PEEK = 1 << 16
 
 
@@ -139,9 +140,8 @@ class Log:
         self.buffers = self.compressed_buffers = 0
         self._tally = LossTally(self.header, self._clock)
         clock = self._clock
-        for buffers in read_buffers(self._file, self.size, size, self._damage, self._largest_buffer()):
-            walked = walk(buffers.data, buffers.start, buffers.end)
-            columns = gather(buffers.data, walked.position, walked.kind)
+        blocks = read_buffers(self._file, self.size, size, self._damage, self._largest_buffer())
+        for buffers, walked, columns in _parsed(ahead(blocks)):
             self.buffers += len(buffers.start)
             self.compressed_buffers += int(np.count_nonzero(buffers.header["flags"] & BUFFER_COMPRESSED))
             self._note_bad(buffers, walked)
@@ -210,6 +210,13 @@ def open_log(path: str | Path) -> Log:
         InputError: The file cannot be opened, or is no .etl file.
     """
     return Log(path)
+
+
+def _parsed(blocks: Iterator[Buffers]) -> Iterator[tuple[Buffers, Walk, Columns]]:
+    """Find the records of buffers and read their headers."""
+    for buffers in blocks:
+        walked = walk(buffers.data, buffers.start, buffers.end)
+        yield buffers, walked, gather(buffers.data, walked.position, walked.kind)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,17 @@ from tracecheck.fltmgr.routines import (
     TYPE_NAMES,
     ContextType,
     Effect,
+    Routine,
     acquires,
 )
 
-__all__ = ["ATTACHED_TO", "RELEASES", "ROUTINES", "TYPE_NAMES", "ContextType", "Effect", "acquires"]
+__all__ = [
+    "ATTACHED_TO",
+    "RELEASES",
+    "ROUTINES",
+    "TYPE_NAMES",
+    "ContextType",
+    "Effect",
+    "Routine",
+    "acquires",
+]

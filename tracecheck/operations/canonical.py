@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.etl import Chunk
-from tracecheck.fltmgr import ROUTINES, TYPE_NAMES, Effect
+from tracecheck.fltmgr import ROUTINES, TYPE_NAMES, Effect, Routine
 from tracecheck.operations.batch import Batch
 from tracecheck.operations.names import Names
 from tracecheck.operations.rows import Rows
@@ -48,12 +48,10 @@ _NUMBERS = {
     "old_requested": "OldRequested",
 }
 _MEMBERS = {f"{name}Context": int(kind) for kind, name in TYPE_NAMES.items()}
-_OTHER = {
+# What a call site is made of.
+_SITE = {"Function", "File", "Line", "Caller"}
+_OTHER = _SITE | {
     "ContextType",
-    "Function",
-    "File",
-    "Line",
-    "Caller",
     "Begin",
     "Time",
     "ProcessId",
@@ -132,7 +130,9 @@ class CanonicalReader:
             self.unknown.add(name)
             return None
         fields = {n: group.table.column(i) for i, n in enumerate(group.table.schema.names)}
-        batch = _batch(chunk, first_record, rows, name, fields, self.names)
+        batch = Batch.empty(len(rows), self.names.code(name))
+        _fill(batch, chunk, first_record, rows, ROUTINES[name], fields)
+        batch["function"], batch["site"] = _sites(group, fields, self.names)
         batch.extra = {n: column for n, column in batch.extra.items() if self._keeps(n)}
         if ROUTINES[name].effect is Effect.CAPTURE_START:
             self.coverage += _texts(fields["Coverage"]) if "Coverage" in fields else [None] * len(rows)
@@ -176,17 +176,15 @@ def _numeric(kind: pa.DataType) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_boolean(kind))
 
 
-def _batch(
+def _fill(
+    batch: Batch,
     chunk: Chunk,
     first_record: int,
     rows: NDArray[np.int64],
-    name: str,
+    routine: Routine,
     fields: dict[str, pa.Array],
-    names: Names,
-) -> Batch:
-    """Make the rows of some events of one schema."""
-    routine = ROUTINES[name]
-    batch = Batch.empty(len(rows), names.code(name))
+) -> None:
+    """Fill the rows of some events of one schema, all but their call sites."""
     for column in ("tick", "cpu", "pid", "tid", "sequence", "offset"):
         batch[f"buffer_{column}" if column in ("sequence", "offset") else column] = chunk.column(column)[rows]
     batch["time"] = chunk.column("time")[rows]
@@ -204,9 +202,19 @@ def _batch(
     if "Begin" in fields:
         begin, batch["has_begin"] = numbers(fields["Begin"], "i8")
         batch["begin"] = chunk.clock.nanoseconds(begin)
-    batch["function"], batch["site"] = names.sites(fields, len(rows))
     batch.extra = {n: column for n, column in fields.items() if n not in _KNOWN and n != "Coverage"}
-    return batch
+
+
+def _sites(
+    group: Decoded, fields: dict[str, pa.Array], names: Names
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Make the function and call site of each event; once for each different one where they come last."""
+    tail = group.tail
+    if tail is None or any(name in _SITE for name in group.table.schema.names[: tail.first]):
+        return names.sites(fields, len(group.rows))
+    of_tail = dict(zip(group.table.schema.names[tail.first :], tail.columns, strict=True))
+    functions, sites = names.sites(of_tail, len(tail.columns[0]))
+    return functions[tail.code], sites[tail.code]
 
 
 def _object(batch: Batch, attached_to: str) -> NDArray[np.uint64]:

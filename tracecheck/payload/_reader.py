@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -10,10 +11,12 @@ import pyarrow as pa
 
 from tracecheck.payload._columns import BAD_COUNT, SHORT, TOO_MANY, UNKNOWN_TYPE, Column
 from tracecheck.payload._nested import Struct
-from tracecheck.payload._slices import gather
+from tracecheck.payload._slices import distinct_slices, gather
 from tracecheck.payload.arrow import from_numpy, nulls, spread, strings
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from tracecheck.payload._arrays import Budget
     from tracecheck.payload._slices import Bytes, Ints
 
@@ -24,6 +27,26 @@ _REASONS = {
     TOO_MANY: "field {} is one array more than is read at once",
 }
 
+# Ends of payloads are told apart where a sample of so many has no more than a quarter of different ones.
+_SAMPLE = 256
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The last fields of payloads, where few of all end differently: a call site's file, function and line.
+
+    Attributes:
+        code: For each payload, which of the columns' rows its last fields are.
+        first: The index of the first of these fields.
+        columns: The fields, a row for each different end.
+        problems: As :meth:`Reader.finish` gives it.
+    """
+
+    code: npt.NDArray[np.int32]
+    first: int
+    columns: list[pa.Array]
+    problems: pa.DictionaryArray | None
+
 
 class Reader:
     """A place in each of many payloads that share one schema.
@@ -33,6 +56,9 @@ class Reader:
         pos: Where each payload starts, shape (n,).
         end: Where each ends.
         budget: The one that the readers of the fields share.
+
+    Attributes:
+        tail: The fields that were read once for all payloads that end alike; None where there are none.
     """
 
     def __init__(self, data: Bytes, pos: Ints, end: Ints, budget: Budget) -> None:
@@ -45,6 +71,33 @@ class Reader:
         self._end = end
         self._problem = np.full(pos.size, -1, dtype=np.int32)
         self._messages: dict[str, int] = {}
+        self.tail: Tail | None = None
+
+    def payloads(self, fields: tuple[Column, ...]) -> list[pa.Array]:
+        """Read all fields, to the end of the payloads; those that end alike are read once."""
+        first = next((i for i, field in enumerate(fields) if field.size is None), len(fields))
+        out = self.columns(fields[:first])
+        if first < len(fields) and self._rows.size == self._count and self._alike():
+            self.tail = self._read_tail(first, fields[first:])
+            code = from_numpy(self.tail.code, pa.int32())
+            return out + [column.take(code) for column in self.tail.columns]
+        return out + self.columns(fields[first:])
+
+    def _alike(self) -> bool:
+        """Tell by a sample whether few of the payloads end differently from here on."""
+        if self._count < 2 * _SAMPLE:
+            return False
+        some = np.arange(0, self._count, self._count // _SAMPLE)
+        _, different = distinct_slices(self._data, self._pos[some], (self._end - self._pos)[some])
+        return 4 * len(different) <= some.size
+
+    def _read_tail(self, first: int, fields: tuple[Column, ...]) -> Tail:
+        code, different = distinct_slices(self._data, self._pos, self._end - self._pos)
+        row = np.empty(len(different), np.int64)
+        row[code[::-1]] = np.arange(self._count - 1, -1, -1)
+        once = Reader(self._data, self._pos[row], self._end[row], self._budget)
+        columns = once.columns(fields)
+        return Tail(code, first, columns, once.finish())
 
     def columns(self, fields: tuple[Column, ...]) -> list[pa.Array]:
         """Read the next fields: an array for each, null where the payload had ended."""
@@ -56,6 +109,9 @@ class Reader:
 
     def finish(self) -> pa.DictionaryArray | None:
         """Return for each row null or what is wrong with it; None where nothing is with any."""
+        if self.tail is not None:
+            problems = self.tail.problems
+            return problems if problems is None else problems.take(from_numpy(self.tail.code, pa.int32()))
         extra = self._end - self._pos
         over = extra > 0
         sizes, kind = np.unique(extra[over], return_inverse=True)

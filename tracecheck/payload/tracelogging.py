@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from tracecheck.payload._arrays import Budget
 from tracecheck.payload._plan import Scope, reader_of
-from tracecheck.payload._reader import Reader
+from tracecheck.payload._reader import Reader, Tail
 from tracecheck.payload._schema import EventSchema, Field, In, Out, SchemaError, parse_schema
 from tracecheck.payload._slices import distinct_slices, within
 from tracecheck.payload._traits import ProviderTraits, provider_traits
@@ -29,7 +29,17 @@ if TYPE_CHECKING:
     from tracecheck.payload._columns import Column
     from tracecheck.payload._slices import Ints
 
-__all__ = ["Decoded", "EventSchema", "Field", "In", "Out", "ProviderTraits", "decode", "provider_traits"]
+__all__ = [
+    "Decoded",
+    "EventSchema",
+    "Field",
+    "In",
+    "Out",
+    "ProviderTraits",
+    "Tail",
+    "decode",
+    "provider_traits",
+]
 
 # A schema costs about as much as four fields before its first; a call decodes schemas of this many fields in
 # all, the most frequent first, so that a file in which every event has its own cannot take minutes.
@@ -51,12 +61,14 @@ class Decoded:
             again get a suffix (``a``, ``a_2``). A value is null where its payload ended before it,
             where the field has no type that is known, or a time that Arrow cannot hold.
         problems: For each row null, or why it was not decoded whole; None where all rows were.
+        tail: The last columns once for each different end of a payload, where these are few; else None.
     """
 
     schema: EventSchema | None
     rows: npt.NDArray[np.int64]
     table: pa.RecordBatch
     problems: pa.DictionaryArray | None
+    tail: Tail | None = None
 
 
 def decode(
@@ -133,9 +145,9 @@ def _parse(schemas: list[bytes], events: list[int]) -> tuple[dict[int, EventSche
 
 
 def _decoded(schema: EventSchema, rows: Ints, reader: Reader, fields: tuple[Column, ...]) -> Decoded:
-    columns = reader.columns(fields)
+    columns = reader.payloads(fields)
     names = unique_names(field.name for field in schema.fields)
-    return Decoded(schema, rows, _batch(columns, names, rows.size), reader.finish())
+    return Decoded(schema, rows, _batch(columns, names, rows.size), reader.finish(), reader.tail)
 
 
 def _refuse(codes: npt.NDArray[np.int32], refused: dict[int, str], count: int) -> Decoded:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,56 +30,65 @@ class Intervals:
 
 
 class Timing:
-    """The operations' intervals, worked out when they are first needed: most captures never do.
+    """When operations can have taken effect, worked out for those that are asked for.
+
+    Most captures never ask, because most operations tell when they began.
 
     Args:
         ops: The operations.
-        tolerance: As for :func:`intervals`.
+        tolerance: How far from its log line a call may be where nothing else bounds it, nanoseconds.
     """
 
     def __init__(self, ops: Ops, tolerance: int) -> None:
         self._ops = ops
         self._tolerance = tolerance
 
-    @cached_property
-    def intervals(self) -> Intervals:
-        """When each operation can have taken effect."""
-        return intervals(self._ops, self._tolerance)
-
     def early(self, rows: Ints) -> Ints:
         """Tell the earliest moment of some operations; where all tell their begin, that is all it takes."""
         if self._ops.has("begin")[rows].all():
             begin: Ints = np.minimum(self._ops["begin"][rows], self._ops["time"][rows])
             return begin
-        return self.intervals.early[rows]
+        return intervals(self._ops, rows, self._tolerance)[0].early[rows]
 
 
-def intervals(ops: Ops, tolerance: int) -> Intervals:
-    """Bound each operation by its own begin, else by its thread's other operations.
+def intervals(ops: Ops, rows: Ints, *tolerances: int) -> list[Intervals]:
+    """Bound operations by their own begin, else by their threads' other operations.
 
     Args:
         ops: The operations.
-        tolerance: How far from its log line a call may be where nothing else bounds it, nanoseconds.
+        rows: Those asked for; of the others nothing is told.
+        tolerances: How far from its log line a call may be where nothing else bounds it, nanoseconds.
+
+    Returns:
+        The intervals for each tolerance.
     """
-    time = ops["time"]
-    begin = np.minimum(ops["begin"], time)
-    before, after = _neighbours(ops)
-    early = np.where(before >= 0, np.maximum(time - tolerance, time[before]), time - tolerance)
-    early = np.where(ops.has("begin"), begin, early)
-    starts = np.where(ops.has("begin"), begin, time)
-    late = np.where(
-        after >= 0, np.minimum(time + tolerance, np.maximum(starts[after], time)), time + tolerance
-    )
-    return Intervals(time, early, late)
+    time, begun = ops["time"], ops.has("begin")[rows]
+    rows = np.asarray(rows, np.int64)
+    before, after = (neighbour[rows] for neighbour in _neighbours(ops, rows))
+    mine = time[rows]
+    begin = np.minimum(ops["begin"][rows], mine)
+    next_start = np.where(ops.has("begin")[after], np.minimum(ops["begin"][after], time[after]), time[after])
+    out = []
+    for tolerance in tolerances:
+        early, late = np.zeros(ops.size, np.int64), np.zeros(ops.size, np.int64)
+        soonest = np.where(before >= 0, np.maximum(mine - tolerance, time[before]), mine - tolerance)
+        latest = np.where(
+            after >= 0, np.minimum(mine + tolerance, np.maximum(next_start, mine)), mine + tolerance
+        )
+        early[rows], late[rows] = np.where(begun, begin, soonest), latest
+        out.append(Intervals(time, early, late))
+    return out
 
 
-def _neighbours(ops: Ops) -> tuple[Ints, Ints]:
-    """Find the same thread's call before and after each operation; -1 where there is none.
+def _neighbours(ops: Ops, rows: Ints) -> tuple[Ints, Ints]:
+    """Find the same thread's call before and after each operation of the threads of some; -1 for none.
 
     The rows of one call on several contexts have the same neighbours. What a cleanup callback logs lies
     inside the call that made it run, and is not before that call.
     """
     order = ops.by_thread()
+    asked = np.isin(ops["tid"], np.unique(ops["tid"][rows]))
+    order = order if asked.all() else order[asked[order]]
     thread, record = ops["tid"][order], ops["record"][order]
     new = np.ones(len(order), np.bool_)
     new[1:] = (thread[1:] != thread[:-1]) | (record[1:] != record[:-1])
@@ -96,7 +104,7 @@ def _neighbours(ops: Ops) -> tuple[Ints, Ints]:
     before[1:][same] = order[first[candidate[same]]]
     follows = of_thread[1:] == of_thread[:-1]
     after[:-1][follows] = order[first[1:]][follows]
-    result = np.empty((2, len(order)), np.int64)
+    result = np.full((2, ops.size), -1)
     result[:, order] = before[call], after[call]
     return result[0], result[1]
 
