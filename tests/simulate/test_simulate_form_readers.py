@@ -9,8 +9,13 @@ from dissect.etl import ETL
 from written import records
 
 from tracecheck.etl import open_log
+from tracecheck.etl.writer import LogWriter
+from tracecheck.payload.wpp.tmf import parse_tmf
 from tracecheck.simulate import Scenario, simulate
 from tracecheck.simulate.forms import FORMS
+from tracecheck.simulate.forms.shape import Style
+from tracecheck.simulate.forms.wpp import WppForm
+from tracecheck.simulate.sites import SITES, constants, logged
 
 ETL_FORMS = [name for name, kind in FORMS.items() if kind.is_etl]
 
@@ -53,6 +58,25 @@ class TestReaders:
         kinds = [record[2] if record[3] == 0xC0 else 0x90 for _, record in records(made.data)]
         named = {0x90: "message", 0x11: "perfinfo", 0x12: "event", 0x13: "event", 2: "system", 4: "system"}
         assert sorted(seen) == sorted(named[kind] for kind in kinds)
+
+
+class TestTmf:
+    """The TMF file in the eyes of this package's parser, which shares nothing with its writer."""
+
+    @pytest.mark.parametrize("conditions", [(), ("lean", "no-begin"), ("partial", "relay", "no-cleanup")])
+    def test_the_parser_finds_the_messages_that_were_meant(self, conditions):
+        """Every definition, item for item, and no complaint."""
+        form = WppForm(LogWriter(), Style(lean="lean" in conditions))
+        for driver in ("Sim", "Vault"):
+            for site in SITES.values():
+                form.shape(site, driver, logged(site), constants(site, driver, "lean" in conditions))
+        found = parse_tmf(form.beside(), "sim.tmf")
+        assert found.problems == ()
+        assert {(d.guid, d.number): d for d in found.definitions} == {
+            (d.guid, d.number): d for d in form.definitions
+        }
+        made = simulate(Scenario(operations=100, drivers=2, conditions=frozenset(conditions)), "wpp")
+        assert parse_tmf(made.beside, "run.tmf").problems == ()
 
 
 def note(seen, kind, *_):

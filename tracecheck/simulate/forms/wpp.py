@@ -101,7 +101,7 @@ class WppForm:
             provider=driver,
             symbol=symbol,
             file=message.file,
-            line=message.site.line,
+            line=message.site.line or None,
             format=text,
             items=tuple(_item(index, part) for index, part in enumerate(message.parts, FIRST_ITEM)),
             function=message.function,
