@@ -68,7 +68,11 @@ class Kernel:
         writer: Makes the file.
         images: What is loaded; the drivers' only once :meth:`load` has said so.
         threads: Process and thread ids that are there from the start.
-        relay: The thread ids of the relay where there is one: it has no stack in the driver.
+        relay: Process and thread id of the relay, None for none: it has no stack in a driver.
+        pointer_size: 4 or 8.
+
+    Attributes:
+        files: The file that each thread opened last.
     """
 
     def __init__(
