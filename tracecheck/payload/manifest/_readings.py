@@ -1,0 +1,98 @@
+"""What a layout with gaps may mean: the catalogue's layouts, and how the payloads choose among readings.
+
+The catalogue was made from Windows' own manifests on a 64-bit machine, and lost what it had no word for:
+pointers became 64-bit numbers, booleans (of four bytes) bytes, and strings whose length another field
+says became bytes of that number, where the manifests count characters; of arrays one element is left.
+Each such gap can be filled in few ways. That reading is right which uses up the payloads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING
+
+from tracecheck.payload._schema import In
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tracecheck.payload.manifest.definition import Event, Field
+
+# What can be an element of the array that ends an event.
+_ELEMENTS = frozenset(
+    {In.INT8, In.UINT8, In.INT16, In.UINT16, In.INT32, In.UINT32, In.INT64, In.UINT64, In.GUID, In.DOUBLE}
+)
+_COUNTS = frozenset({In.UINT8, In.UINT16, In.UINT32})
+
+# Parts of names that Windows' manifests give to pointers.
+_POINTER_NAMES = (
+    "addr",
+    "start",
+    "base",
+    "limit",
+    "object",
+    "pointer",
+    "ptr",
+    "handle",
+    "irp",
+    "context",
+    "routine",
+)
+
+
+def readings(event: Event, pointer_size: int) -> Iterator[tuple[Field, ...]]:
+    """Give the layouts that an event may have.
+
+    Args:
+        event: Its :attr:`Event.inferred` says whether there is any doubt.
+        pointer_size: The writer's, 4 or 8.
+
+    Yields:
+        The layout as it stands, then the others: at most 24 in all, those that change least first.
+    """
+    fields = event.fields
+    if not event.inferred:
+        yield fields
+        return
+    counted = any(_is_counted(field) for field in fields)
+    small = any(field.in_type == In.UINT8 for field in fields)
+    wide = pointer_size == 4 and any(field.in_type == In.UINT64 for field in fields)
+    pointers = ("none", "all", "named") if wide else ("none",)
+    count = _counting(fields)
+    for array, characters, booleans, kind in product(
+        (None, count)[: 1 + (count is not None)],
+        (False, True)[: 1 + counted],
+        (False, True)[: 1 + small],
+        pointers,
+    ):
+        changed = [_changed(field, characters, booleans, kind) for field in fields]
+        if array is not None:
+            changed[-1] = replace(changed[-1], count=array)
+        yield tuple(changed)
+
+
+def _counting(fields: tuple[Field, ...]) -> str | None:
+    """Name the field that may count the elements of the last one."""
+    if not fields or fields[-1].in_type not in _ELEMENTS:
+        return None
+    named = [f.name for f in fields[:-1] if f.in_type in _COUNTS and f.name.lower().endswith("count")]
+    return named[-1] if named else None
+
+
+def _changed(field: Field, characters: bool, booleans: bool, pointers: str) -> Field:
+    if characters and _is_counted(field):
+        return replace(field, in_type=In.UNICODESTRING)
+    if booleans and field.in_type == In.UINT8:
+        return replace(field, in_type=In.BOOL32)
+    if field.in_type == In.UINT64 and (pointers == "all" or (pointers == "named" and _is_named(field))):
+        return replace(field, in_type=In.POINTER)
+    return field
+
+
+def _is_counted(field: Field) -> bool:
+    return field.in_type == In.BINARY and isinstance(field.length, str)
+
+
+def _is_named(field: Field) -> bool:
+    return any(part in field.name.lower() for part in _POINTER_NAMES)
