@@ -24,6 +24,7 @@ _ELEMENTS = frozenset(
     {In.INT8, In.UINT8, In.INT16, In.UINT16, In.INT32, In.UINT32, In.INT64, In.UINT64, In.GUID, In.DOUBLE}
 )
 _COUNTS = frozenset({In.UINT8, In.UINT16, In.UINT32})
+_MOST_COUNTS = 3
 
 # Parts of names that Windows' manifests give to pointers.
 _POINTER_NAMES = (
@@ -49,7 +50,7 @@ def readings(event: Event, pointer_size: int) -> Iterator[tuple[Field, ...]]:
         pointer_size: The writer's, 4 or 8.
 
     Yields:
-        The layout as it stands, then the others: at most 24 in all, those that change least first.
+        The layout as it stands, then the others: at most 60 in all, those that change least first.
     """
     fields = event.fields
     if not event.inferred:
@@ -59,25 +60,39 @@ def readings(event: Event, pointer_size: int) -> Iterator[tuple[Field, ...]]:
     small = any(field.in_type == In.UINT8 for field in fields)
     wide = pointer_size == 4 and any(field.in_type == In.UINT64 for field in fields)
     pointers = ("none", "all", "named") if wide else ("none",)
-    count = _counting(fields)
-    for array, characters, booleans, kind in product(
-        (None, count)[: 1 + (count is not None)],
-        (False, True)[: 1 + counted],
-        (False, True)[: 1 + small],
-        pointers,
+    for arrays, characters, booleans, kind in product(
+        _arrays(fields), (False, True)[: 1 + counted], (False, True)[: 1 + small], pointers
     ):
-        changed = [_changed(field, characters, booleans, kind) for field in fields]
-        if array is not None:
-            changed[-1] = replace(changed[-1], count=array)
-        yield tuple(changed)
+        changed = (_changed(field, characters, booleans, kind) for field in fields)
+        yield tuple(
+            replace(field, count=arrays[1]) if place in arrays[0] else field
+            for place, field in enumerate(changed)
+        )
 
 
-def _counting(fields: tuple[Field, ...]) -> str | None:
-    """Name the field that may count the elements of the last one."""
-    if not fields or fields[-1].in_type not in _ELEMENTS:
-        return None
-    named = [f.name for f in fields[:-1] if f.in_type in _COUNTS and f.name.lower().endswith("count")]
-    return named[-1] if named else None
+def _arrays(fields: tuple[Field, ...]) -> list[tuple[range, str]]:
+    """Say which fields may be arrays, and which field counts them.
+
+    Returns:
+        First none; then the last field, counted by the nearest count before it; then the fields of one
+        type that stand right behind a count.
+    """
+    out = [(range(0), "")]
+    counts = [
+        place
+        for place, field in enumerate(fields[:-1])
+        if field.in_type in _COUNTS and "count" in field.name.lower()
+    ]
+    if counts and fields[-1].in_type in _ELEMENTS:
+        out.append((range(len(fields) - 1, len(fields)), fields[counts[-1]].name))
+    for place in counts[-_MOST_COUNTS:]:
+        first = end = place + 1
+        while end < len(fields) and fields[end].in_type == fields[first].in_type:
+            end += 1
+        run = (range(first, end), fields[place].name)
+        if fields[first].in_type in _ELEMENTS and run not in out:
+            out.append(run)
+    return out
 
 
 def _changed(field: Field, characters: bool, booleans: bool, pointers: str) -> Field:
