@@ -1,4 +1,4 @@
-"""Writes payloads after a layout, value by value with struct: an oracle that shares nothing with the decoder."""
+"""Writes payloads after a layout, value by value with struct: it shares nothing with the decoder."""
 
 import struct
 import uuid

@@ -141,7 +141,7 @@ class TestWhatWasWrittenIsRead:
         decoded = one(fields, payloads)
         assert decoded.table.num_rows == len(payloads)
 
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=40, deadline=None)
     @given(st.binary(max_size=300))
     def test_a_layout_with_gaps_never_fails_either(self, payload):
         """The readings of an inferred layout are tried on anything."""

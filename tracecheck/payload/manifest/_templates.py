@@ -75,15 +75,18 @@ class _Reading:
         if depth > _MAX_DEPTH:
             raise TemplateError("it has too many structs within structs")
         out: list[Field] = []
+        numbers: set[str] = set()
         for child in element:
             if local(child) not in ("data", "struct"):
                 continue
             self.left -= 1
             if self.left < 0:
                 raise TemplateError("it has too many fields")
-            numbers = {each.name for each in out if each.in_type in NUMBERS and each.count is None}
             is_struct = local(child) == "struct"
-            out.append(self._struct(child, numbers, depth) if is_struct else self._data(child, numbers))
+            field = self._struct(child, numbers, depth) if is_struct else self._data(child, numbers)
+            out.append(field)
+            if field.in_type in NUMBERS and field.count is None:
+                numbers.add(field.name)
         return tuple(out)
 
     def _struct(self, element: Element, numbers: set[str], depth: int) -> Field:

@@ -46,6 +46,9 @@ SCHEMA = pa.schema(
 _DIGEST_SIZE = 32
 _SECONDS = 300
 
+# Where this very package is imported from, wherever that is.
+_ROOT = Path(__file__).resolve().parents[3]
+
 
 class CatalogueError(TracecheckError):
     """There is no catalogue; the message says why."""
@@ -107,20 +110,21 @@ def open_catalogue(environment: Mapping[str, str] | None = None) -> Catalogue:
         raise CatalogueError(
             f"{PACKAGE} is not installed, whose catalogue says what Windows' events hold; install it"
         ) from None
-    file = cache_directory(os.environ if environment is None else environment)
-    file = file / f"catalogue-{FORMAT}-{PACKAGE}-{installed}.arrow"
-    table = _read(file, installed)
+    place = cache_directory(os.environ if environment is None else environment)
+    file = place / f"catalogue-{FORMAT}-{PACKAGE}-{installed}.arrow" if place else None
+    table = _read(file, installed) if file else None
     if table is None:
         raw = _make()
         table = _parse(raw, installed)
         if table is None:
             raise CatalogueError(f"the catalogue of {PACKAGE} {installed} has a form that is not known")
-        _write(file, raw)
+        if file:
+            _write(file, raw)
     return Catalogue(table)
 
 
-def cache_directory(environment: Mapping[str, str]) -> Path:
-    """Say where this user's cache is; the directory need not exist.
+def cache_directory(environment: Mapping[str, str]) -> Path | None:
+    """Say where this user's cache is; the directory need not exist. None where the user has no place.
 
     Args:
         environment: See :func:`open_catalogue`.
@@ -135,8 +139,8 @@ def cache_directory(environment: Mapping[str, str]) -> Path:
         base, home = environment.get("XDG_CACHE_HOME"), environment.get("HOME")
         if not base and home:
             base = Path(home, "Library", "Caches") if sys.platform == "darwin" else Path(home, ".cache")
-    # A directory that others can write to is no place for what is trusted; with no place there is no cache.
-    return Path(base, "tracecheck") if base else Path(os.devnull)
+    # A directory that others can write to is no place for what is trusted.
+    return Path(base, "tracecheck") if base else None
 
 
 def _fields(layout: str) -> tuple[Field, ...]:
@@ -176,10 +180,16 @@ def _make() -> bytes:
     with tempfile.TemporaryDirectory(prefix="tracecheck") as directory:
         file = Path(directory, "catalogue.arrow")
         # Without -P, a file in the working directory could stand in for a package.
-        command = [sys.executable, "-P", "-m", "tracecheck.payload.manifest._harvest", str(file)]
+        command = [sys.executable, "-P", "-m", f"{__package__}._harvest", str(file)]
+        places = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
         try:
             done = subprocess.run(  # noqa: S603 (our own module)
-                command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False
+                command,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_SECONDS,
+                check=False,
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(places)},
             )
             if done.returncode:
                 last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]

@@ -27,7 +27,7 @@ _FORMAT = 1
 _MAGIC = 0x5B
 _HEADER_SIZE = 8
 
-# A chunk holds up to 64 KB: as many make the largest manifest that is read.
+# A chunk holds up to 64 KB: as many make more than the largest manifest that is read.
 _MOST_CHUNKS = 256
 
 # What all manifests of a trace may take together.

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["LARGEST", "Manifests", "parse_manifest", "read_manifests"]
 
 #: The largest file that is read: the largest manifest of Windows has about 5 MB.
-LARGEST = 16 << 20
+LARGEST = 8 << 20
 
 _SUFFIXES = frozenset({".man", ".xml"})
 _CULTURE = "en-us"
