@@ -2,6 +2,7 @@
 
 import math
 import struct
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -315,6 +316,30 @@ class TestReadings:
         values = [(2, [1, 2]), (0, []), (1, [9])]
         decoded = one(fields, [write(real, row, size) for row in values], size, inferred=True)
         assert rows(decoded) == [list(row) for row in values]
+
+    def test_bytes_and_text_in_one_event(self):
+        """Where an event has both, hashes and the like are bytes and the rest is text."""
+        real = (
+            Field("NameLength", In.UINT16),
+            Field("Name", In.UNICODESTRING, length="NameLength"),
+            Field("HashSize", In.UINT16),
+            Field("Hash", In.BINARY, length="HashSize"),
+        )
+        fields = [Field(f.name, In.BINARY if f.length else f.in_type, length=f.length) for f in real]
+        row = (2, "ab", 4, b"\1\2\3\4")
+        assert rows(one(fields, [write(real, row)], inferred=True)) == [list(row)]
+
+    def test_trying_is_bounded(self):
+        """Thousands of events that fit no reading do not cost minutes."""
+        fields = [("aCount", In.UINT16), ("b", In.UINT8), ("c", In.UINT64), ("d", In.UINT64)]
+        layout = tuple(Field(name, in_type) for name, in_type in fields)
+        owner = provider(*(Event(id_, 0, fields=layout, inferred=True) for id_ in range(2500)))
+        zero = np.zeros(2500, int)
+        data = np.full(1 << 16, 7, np.uint8)
+        begin = time.perf_counter()
+        found = decode(data, [owner], zero, np.arange(2500), zero, zero, zero + 60_001, pointer_size=4)
+        assert time.perf_counter() - begin < 60
+        assert len(found) == 2500
 
     def test_a_layout_that_is_known_is_not_read_otherwise(self):
         """A manifest's layout holds; what does not fit it is said."""

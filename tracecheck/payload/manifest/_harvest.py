@@ -64,7 +64,7 @@ def harvest() -> pa.Table:
     factory = import_module("etl.parsers.etw.core").__etw_factory__
     known = _known()
     rows = [
-        (_guid(guid), _name(cls), id_, version_, _layout(cls.pattern, known))
+        (_guid(guid), _name(cls), id_, version_, _layout(cls, known))
         for guid, events in factory.items()
         for id_, versions in events.items()
         for version_, cls in versions.items()
@@ -106,13 +106,13 @@ def _name(cls: type) -> str:
     return lines[0].strip() if lines else cls.__module__.rpartition(".")[2]
 
 
-def _layout(pattern: Any, known: dict[int, In]) -> str:  # noqa: ANN401
-    return "\n".join(_lines(pattern, known))
+def _layout(cls: Any, known: dict[int, In]) -> str:  # noqa: ANN401
+    return "\n".join(_lines(cls, known))
 
 
-def _lines(pattern: Any, known: dict[int, In]) -> Iterator[str]:  # noqa: ANN401
+def _lines(cls: Any, known: dict[int, In]) -> Iterator[str]:  # noqa: ANN401
     """Write the fields: in-type, length (- for none) and name, with blanks between."""
-    for field in pattern.subcons:
+    for field in cls.pattern.subcons:
         inner = field.subcon
         in_type: int = known.get(id(inner), UNKNOWN)
         length = "-"
@@ -122,6 +122,8 @@ def _lines(pattern: Any, known: dict[int, In]) -> Iterator[str]:  # noqa: ANN401
             in_type = _NUMBERS.get(form[1], UNKNOWN)
         elif in_type == UNKNOWN and type(inner).__name__ == "Bytes":
             in_type, length = _sized(inner.length)
+            # Python itself puts the class's name before a name that begins with two underscores.
+            length = length.removeprefix(f"_{cls.__name__.lstrip('_')}")
         yield f"{int(in_type)} {length} {field.name}"
 
 

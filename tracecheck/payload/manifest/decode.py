@@ -36,8 +36,9 @@ _EVENT_COST = 4
 _BUDGET = 1 << 16
 _ELEMENTS = 1 << 22
 
-# How many payloads choose among the readings of a layout with gaps.
+# How many payloads choose among the readings of a layout with gaps; a call tries readings of so many fields.
 _SAMPLE = 256
+_TRIED = 1 << 16
 
 _TOO_MANY = "not decoded: there are too many different events"
 
@@ -104,7 +105,7 @@ def decode(
     data = np.ascontiguousarray(data, dtype=np.uint8)
     pos, room = within(data, payload_start, payload_size)
     groups = list(_groups(providers, provider, event_id, version, pointer_size, pos.size))
-    budget = Budget(_ELEMENTS)
+    budget, trials = Budget(_ELEMENTS), Budget(_TRIED)
     left = _BUDGET
     out = []
     for each in sorted(groups, key=lambda group: -group.rows.size):
@@ -113,7 +114,7 @@ def decode(
             out.append(_refused(each))
             continue
         rows = each.rows
-        out.append(_decoded(data, pos[rows], pos[rows] + room[rows], each, budget))
+        out.append(_decoded(data, pos[rows], pos[rows] + room[rows], each, budget, trials))
     return sorted(out, key=lambda decoded: int(decoded.rows[0]))
 
 
@@ -152,21 +153,23 @@ def _groups(
             yield _Group(owner, event, 4 if width[first] == 4 else 8, rows)
 
 
-def _decoded(data: Bytes, pos: Ints, end: Ints, group: _Group, budget: Budget) -> Decoded:
+def _decoded(data: Bytes, pos: Ints, end: Ints, group: _Group, budget: Budget, trials: Budget) -> Decoded:
     event = group.event
     if event.inferred:
         some = slice(None, None, max(1, pos.size // _SAMPLE))
-        event = _chosen(data, pos[some], end[some], group)
+        event = _chosen(data, pos[some], end[some], group, trials)
     columns, problems = _read(data, pos, end, event, group.pointer_size, budget)
     return Decoded(
         group.provider, event, group.pointer_size, group.rows, _batch(event, columns, pos.size), problems
     )
 
 
-def _chosen(data: Bytes, pos: Ints, end: Ints, group: _Group) -> Event:
+def _chosen(data: Bytes, pos: Ints, end: Ints, group: _Group, trials: Budget) -> Event:
     """Choose the reading that uses up the most payloads; of equal ones the first."""
     best, fewest = group.event, pos.size + 1
     for fields in readings(group.event, group.pointer_size):
+        if not trials.take(_EVENT_COST + len(fields)):
+            break
         event = replace(group.event, fields=fields)
         failures = _failures(data, pos, end, event, group)
         if failures < fewest:
