@@ -37,32 +37,35 @@ _NUMBER_NAMES = (
 )
 
 
-def readings(event: Event, pointer_size: int) -> Iterator[tuple[Field, ...]]:
+def readings(event: Event, pointer_size: int) -> Iterator[list[tuple[Field, ...]]]:
     """Give the layouts that an event may have.
 
     Args:
-        event: Its :attr:`Event.inferred` says whether there is any doubt.
+        event: An event whose layout is inferred.
         pointer_size: The writer's, 4 or 8.
 
     Yields:
-        The layout as it stands, then the others: at most 90 in all, those that change least first.
+        The layout as it stands, then the others: at most 90 in all, those that change least first. Those
+        that differ in nothing but which 64-bit numbers are pointers come together.
     """
     fields = event.fields
-    if not event.inferred:
-        yield fields
-        return
     counted = any(_is_counted(field) for field in fields)
     small = any(field.in_type == In.UINT8 for field in fields)
     wide = pointer_size == 4 and any(field.in_type == In.UINT64 for field in fields)
     pointers = ("none", "named", "all") if wide else ("none",)
-    for arrays, characters, booleans, kind in product(
-        _arrays(fields), ("none", "all", "named")[: 1 + 2 * counted], (False, True)[: 1 + small], pointers
+    for (places, count), characters, booleans in product(
+        _arrays(fields), ("none", "all", "named")[: 1 + 2 * counted], (False, True)[: 1 + small]
     ):
-        changed = (_changed(field, characters, booleans, kind) for field in fields)
-        yield tuple(
-            replace(field, count=arrays[1]) if place in arrays[0] else field
-            for place, field in enumerate(changed)
-        )
+        variants: dict[tuple[Field, ...], None] = {}
+        for kind in pointers:
+            changed = (_changed(field, characters, booleans, kind) for field in fields)
+            variants[
+                tuple(
+                    replace(field, count=count) if place in places else field
+                    for place, field in enumerate(changed)
+                )
+            ] = None
+        yield list(variants)
 
 
 def _arrays(fields: tuple[Field, ...]) -> list[tuple[range, str]]:

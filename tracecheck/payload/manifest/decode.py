@@ -6,7 +6,7 @@ time. Layouts are those of tdh.h's in-types.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,11 +14,10 @@ import pyarrow as pa
 
 from tracecheck.payload._arrays import Budget
 from tracecheck.payload._plan import Scope
-from tracecheck.payload._reader import Reader
 from tracecheck.payload._slices import within
 from tracecheck.payload.arrow import from_numpy, nulls, strings, unique_names
+from tracecheck.payload.manifest._choice import EVENT_COST, choose, read, with_doubt
 from tracecheck.payload.manifest._plan import readers_of
-from tracecheck.payload.manifest._readings import readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,12 +31,10 @@ __all__ = ["Decoded", "decode"]
 
 # As for TraceLogging: a call decodes events of this many fields in all, the most frequent first, so that a
 # file in which every record is another event cannot take minutes.
-_EVENT_COST = 4
 _BUDGET = 1 << 16
 _ELEMENTS = 1 << 22
 
-# How many payloads choose among the readings of a layout with gaps; a call tries readings of so many fields.
-_SAMPLE = 256
+# Where a layout has gaps, a call tries readings of so many fields in all.
 _TRIED = 1 << 16
 
 _TOO_MANY = "not decoded: there are too many different events"
@@ -55,7 +52,7 @@ class Decoded:
         table: One column for each field in the layout's order, ``len(rows)`` rows. Names that occur
             again get a suffix (``a``, ``a_2``). A value is null where its payload ended before it,
             where the field's type is not known, or a time that Arrow cannot hold.
-        problems: For each row null, or why it was not decoded whole; None where all rows were.
+        problems: For each row null, or why it was not decoded whole or is a guess; None where no row has one.
     """
 
     provider: Provider
@@ -109,7 +106,7 @@ def decode(
     left = _BUDGET
     out = []
     for each in sorted(groups, key=lambda group: -group.rows.size):
-        left -= _EVENT_COST + each.event.size
+        left -= EVENT_COST + each.event.size
         if left < 0:
             out.append(_refused(each))
             continue
@@ -155,42 +152,15 @@ def _groups(
 
 def _decoded(data: Bytes, pos: Ints, end: Ints, group: _Group, budget: Budget, trials: Budget) -> Decoded:
     event = group.event
+    is_doubtful = False
     if event.inferred:
-        some = slice(None, None, max(1, pos.size // _SAMPLE))
-        event = _chosen(data, pos[some], end[some], group, trials)
-    columns, problems = _read(data, pos, end, event, group.pointer_size, budget)
+        event, is_doubtful = choose(data, pos, end, event, group.pointer_size, trials)
+    columns, problems = read(data, pos, end, event, group.pointer_size, budget)
+    if is_doubtful:
+        problems = with_doubt(problems, pos.size)
     return Decoded(
         group.provider, event, group.pointer_size, group.rows, _batch(event, columns, pos.size), problems
     )
-
-
-def _chosen(data: Bytes, pos: Ints, end: Ints, group: _Group, trials: Budget) -> Event:
-    """Choose the reading that uses up the most payloads; of equal ones the first."""
-    best, fewest = group.event, pos.size + 1
-    for fields in readings(group.event, group.pointer_size):
-        if not trials.take(_EVENT_COST + len(fields)):
-            break
-        event = replace(group.event, fields=fields)
-        failures = _failures(data, pos, end, event, group)
-        if failures < fewest:
-            best, fewest = event, failures
-        if not failures:
-            break
-    return best
-
-
-def _failures(data: Bytes, pos: Ints, end: Ints, event: Event, group: _Group) -> int:
-    """Count the payloads that a reading does not use up."""
-    _, problems = _read(data, pos, end, event, group.pointer_size, Budget(_ELEMENTS))
-    return 0 if problems is None else len(problems) - problems.null_count
-
-
-def _read(
-    data: Bytes, pos: Ints, end: Ints, event: Event, pointer_size: int, budget: Budget
-) -> tuple[list[pa.Array], pa.DictionaryArray | None]:
-    fields = readers_of(event.fields, Scope(pointer_size, budget))
-    reader = Reader(data, pos, end, budget)
-    return reader.columns(fields), reader.finish()
 
 
 def _batch(event: Event, columns: list[pa.Array], rows: int) -> pa.RecordBatch:
