@@ -114,6 +114,7 @@ def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
             for chunk in log.chunks(_CHUNK):
                 reader.add(chunk, records)
                 records += len(chunk.records)
+                reader.rows.expect(_estimate(reader.rows.size, done + chunk.done, total))
                 if progress is not None:
                     progress(done + chunk.done, total)
             done += log.size
@@ -124,6 +125,11 @@ def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
     operations = assemble(reader.rows, reader.names)
     merged = shift_back(pa.concat_tables(losses) if losses else LOSSES.empty_table(), reader.lag)
     return _Read(operations, refine_losses(operations, merged), _coverage(reader), records, warnings)
+
+
+def _estimate(rows: int, done: int, total: int) -> int:
+    """Estimate how many rows a capture has from those of its first part, with room to spare."""
+    return rows * total * 9 // max(done * 8, 1) if done < total else rows
 
 
 def _distinct(paths: Sequence[str]) -> None:

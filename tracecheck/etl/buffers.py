@@ -38,7 +38,7 @@ BUFFER = np.dtype(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Buffers:
     """Some consecutive buffers of a file, unpacked.
 

@@ -25,6 +25,8 @@ Ints = NDArray[np.int64]
 #: Which rows of the columns are meant: all of them, or some.
 Rows = slice | Ints
 _CACHE_LINE = 64
+# How many long headers are copied at a time.
+_HEADS = 1 << 13
 # From which share of the records on those of one layout are read as if all had it.
 _MOSTLY = 0.6
 #: Columns by name: those of :data:`tracecheck.etl.tables.RECORDS` that a header holds, and
@@ -138,7 +140,7 @@ def gather(data: NDArray[np.uint8], position: Ints, kind: NDArray[np.uint8]) -> 
     elif len(kind):
         others = np.arange(len(kind))
     of = layout[others]
-    for one in np.unique(of).tolist():
+    for one in np.flatnonzero(np.bincount(of)).tolist():
         to = others[of == one]
         _read(columns, _LAYOUTS[one], data, position[to], slice(None) if len(to) == len(kind) else to)
     return columns
@@ -154,14 +156,15 @@ def _read(columns: Columns, header: np.dtype[np.void], data: NDArray[np.uint8], 
     """Read the headers of one layout into some rows of the columns."""
     # A header laid over every eighth byte: indexing a field of it reads that field of all records.
     over: NDArray[np.void] = np.ndarray(((len(data) - header.itemsize) // 8 + 1,), header, data, strides=(8,))
-    heads, words = over, np.minimum(at >> 3, len(over) - 1)
+    words = np.minimum(at >> 3, len(over) - 1)
+    length = over["size"][words]
     if header.itemsize > _CACHE_LINE:
-        # Copied whole first: of a long header a second look would find the rest gone from the cache.
-        heads, words = over.view(f"V{header.itemsize}")[words].view(header), slice(None)
-    for name in header.names or ():
-        if name != "size":
-            columns[name][to] = heads[name][words]
-    end = at + heads["size"][words]
+        _copy_heads(columns, over, words, to)
+    else:
+        for name in header.names or ():
+            if name != "size":
+                columns[name][to] = over[name][words]
+    end = at + length
     start = at + header.itemsize
     if header is _EVENT:
         _skip_extended(columns, data, to, start, end)
@@ -177,6 +180,18 @@ def _read(columns: Columns, header: np.dtype[np.void], data: NDArray[np.uint8], 
         start, size = np.minimum(start, end), np.maximum(size, 0)
     columns["payload"][to] = start
     columns["payload_size"][to] = size
+
+
+def _copy_heads(columns: Columns, over: NDArray[np.void], words: Ints, to: Rows) -> None:
+    """Copy long headers whole, some at a time, so that they are still in the cache when fields are copied."""
+    header, whole = over.dtype, over.view(f"V{over.dtype.itemsize}")
+    for first in range(0, len(words), _HEADS):
+        some = slice(first, first + _HEADS)
+        heads = whole[words[some]].view(header)
+        rows = to[some] if isinstance(to, np.ndarray) else some
+        for name in header.names or ():
+            if name != "size":
+                columns[name][rows] = heads[name]
 
 
 def _skip_extended(columns: Columns, data: NDArray[np.uint8], to: Rows, start: Ints, end: Ints) -> None:

@@ -18,7 +18,7 @@ _SCHEMA_TYPE = np.uint64(Ext.EVENT_SCHEMA_TL << 16)
 _MOST_ITEMS = 64
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Items:
     """The extended items of many events.
 

@@ -41,7 +41,7 @@ class _Row:
     detail: str
 
 
-@dataclass
+@dataclass(eq=False)
 class LossTally:
     """Collects, buffer by buffer, what tells of losses; a few numbers for each buffer are kept.
 

@@ -30,7 +30,7 @@ CHUNK = 8 << 20
 _HEADER_PEEK = 1 << 16
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Chunk:
     """The records of some consecutive buffers.
 
@@ -219,7 +219,7 @@ def _parsed(blocks: Iterator[Buffers]) -> Iterator[tuple[Buffers, Walk, Columns]
         yield buffers, walked, gather(buffers.data, walked.position, walked.kind)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Session:
     """The part of some buffers that one session wrote; an append-mode file has several sessions."""
 

@@ -45,7 +45,7 @@ _SIZE_AT_4 = (
 _LANE = 1024
 _WINDOW = 64
 # Below this many lanes a plain loop is faster than array work.
-_FEW = 40
+_FEW = 24
 
 Places = NDArray[np.int64]
 _NO_RECORD = 1 << 20
@@ -75,7 +75,7 @@ _LIKELY = _KINDS != 0
 _LIKELY[0x9001:0xA000] = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Walk:
     """The records of a chunk of buffers.
 
@@ -123,7 +123,7 @@ def _is_end(words: NDArray[np.uint64], place: Places) -> NDArray[np.bool_]:
     return ended
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Lanes:
     """Where chains begin; a lane ends where the next of its buffer begins."""
 

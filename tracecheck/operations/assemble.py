@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -12,6 +14,8 @@ from tracecheck.operations.rows import Rows
 from tracecheck.operations.table import OPERATIONS
 from tracecheck.payload.arrow import from_numpy, strings
 
+# Each has a column in hand, sorted and unsorted: more would hold more of them twice.
+_THREADS = 2
 _TEXTS = ("routine", "function", "site")
 
 
@@ -28,7 +32,10 @@ def assemble(rows: Rows, names: Names) -> pa.Table:
     """
     order = time_order(rows)
     texts = strings(names.texts)
-    table = pa.Table.from_arrays([_column(f, rows, order, texts) for f in OPERATIONS], schema=OPERATIONS)
+    # numpy and Arrow let other threads work while they copy.
+    with ThreadPoolExecutor(_THREADS) as threads:
+        columns = list(threads.map(lambda field: _column(field, rows, order, texts), OPERATIONS))
+    table = pa.Table.from_arrays(columns, schema=OPERATIONS)
     for name in rows.own_names():
         column = f"{name}_2" if name in table.schema.names else name
         table = table.append_column(column, rows.own(name, order))

@@ -1,7 +1,7 @@
 """All rows of a capture as they come in, column by column.
 
-A column grows in place, and is given up when it has been sorted: a capture's operations are the largest
-thing that is held, and are never held twice.
+A column is given up when it has been sorted: a capture's operations are the largest thing that is held, and
+are never held twice.
 """
 
 from __future__ import annotations
@@ -29,8 +29,13 @@ class Rows:
 
     def __init__(self) -> None:
         self.size = 0
+        self._expected = _LEAST
         self._columns: dict[str, NDArray[Any]] = {}
         self._extra: dict[str, list[tuple[int, pa.Array]]] = {}
+
+    def expect(self, size: int) -> None:
+        """Say how many rows there will be, about: a column that grows bit by bit is copied each time."""
+        self._expected = max(_LEAST, size)
 
     def add(self, batch: Batch) -> None:
         """Append a batch."""
@@ -38,7 +43,7 @@ class Rows:
         for name in batch.names():
             column = self._columns.get(name)
             if column is None or len(column) < end:
-                column = self._columns[name] = _grown(column, end, Batch.dtype(name))
+                column = self._columns[name] = _grown(column, end, self._expected, Batch.dtype(name))
             column[self.size : end] = batch[name]
         for name, values in batch.extra.items():
             self._extra.setdefault(name, []).append((self.size, values))
@@ -50,7 +55,7 @@ class Rows:
     def __getitem__(self, name: str) -> NDArray[Any]:
         column = self._columns.get(name)
         if column is None or len(column) < self.size:
-            column = self._columns[name] = _grown(column, self.size, Batch.dtype(name))
+            column = self._columns[name] = _grown(column, self.size, self._expected, Batch.dtype(name))
         return column[: self.size]
 
     def pop(self, name: str, order: NDArray[np.int64]) -> NDArray[Any]:
@@ -79,14 +84,13 @@ class Rows:
         return pa.concat_arrays(arrays).take(from_numpy(order, pa.int64()))
 
 
-def _grown(column: NDArray[Any] | None, need: int, dtype: str) -> NDArray[Any]:
+def _grown(column: NDArray[Any] | None, need: int, expected: int, dtype: str) -> NDArray[Any]:
     """Make room in a column; what is not used yet is zeros."""
-    room = max(need + (need >> 2), _LEAST)
-    if column is None:
-        return np.zeros(room, dtype)
-    # In place: the system moves the pages of a large array, it does not copy them. Nobody else holds it.
-    column.resize(room, refcheck=False)
-    return column
+    # Zeros of this size cost nothing before they are written to; the system gives them page by page.
+    larger = np.zeros(max(expected, need + (need >> 2)), dtype)
+    if column is not None:
+        larger[: len(column)] = column
+    return larger
 
 
 def _plain(array: pa.Array) -> pa.Array:

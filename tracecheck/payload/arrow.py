@@ -107,6 +107,11 @@ def list_offsets(count: Ints) -> Ints:
     return offsets
 
 
+def whole(column: pa.ChunkedArray) -> pa.Array:
+    """Give a column of a table as one array; ``combine_chunks`` would copy even a single chunk."""
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
 def spread(array: pa.Array, rows: Ints, size: int) -> pa.Array:
     """Put an array's values at ``rows`` of an array of ``size``; the other rows are null."""
     if rows.size == size:

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.fltmgr import Effect as Routine
-from tracecheck.payload.arrow import from_numpy, strings
+from tracecheck.payload.arrow import from_numpy, strings, whole
 from tracecheck.replay.effects import Mark, Ops
 from tracecheck.replay.gone import objects_gone
 from tracecheck.replay.lives import Counts, Lives
@@ -218,7 +218,7 @@ def _attachments(ops: Ops, lives: Lives) -> NDArray[np.int64]:
 
 
 def _sites(ops: Ops, rows: NDArray[np.int32]) -> pa.Array:
-    site = ops.table.column("site").combine_chunks()
+    site = whole(ops.table.column("site"))
     return site.take(from_numpy(rows, pa.int32()))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from tracecheck.fltmgr import ROUTINES, Effect
 from tracecheck.fltmgr.status import FAILURE_BIT, KEEP_IF_EXISTS
+from tracecheck.payload.arrow import whole
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -43,7 +45,7 @@ class Ops:
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         if name not in self._arrays:
-            column = self.table.column(name).combine_chunks()
+            column = whole(self.table.column(name))
             if pa.types.is_timestamp(column.type):
                 column = column.cast(pa.int64())
             if pa.types.is_dictionary(column.type):
@@ -53,14 +55,20 @@ class Ops:
             self._arrays[name] = column.to_numpy(zero_copy_only=False)
         return self._arrays[name]
 
+    def once(self, name: str, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+        """Give what is made of the operations, made when it is first asked for by this name."""
+        if name not in self._arrays:
+            self._arrays[name] = make()
+        return self._arrays[name]
+
     def has(self, name: str) -> Bools:
         """Tell which values of a nullable column were logged."""
-        key = f"has {name}"
-        if key not in self._arrays:
+
+        def valid() -> Bools:
             column = self.table.column(name)
-            valid = column.is_valid().to_numpy() if column.null_count else np.ones(self.size, np.bool_)
-            self._arrays[key] = valid
-        return self._arrays[key]
+            return column.is_valid().to_numpy() if column.null_count else np.ones(self.size, np.bool_)
+
+        return self.once(f"has {name}", valid)
 
     def effect(self) -> NDArray[np.uint8]:
         """Give each row's :class:`~tracecheck.fltmgr.Effect`."""
@@ -76,7 +84,7 @@ class Ops:
 
     def routines(self) -> list[str]:
         """Give the strings that the routine column's codes are of."""
-        names: list[str] = self.table.column("routine").combine_chunks().dictionary.to_pylist()
+        names: list[str] = whole(self.table.column("routine")).dictionary.to_pylist()
         return names
 
     def by_thread(self) -> Ints:

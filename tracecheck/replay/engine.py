@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tracecheck.payload.arrow import whole
 from tracecheck.replay.build import ENDS, build_contexts, build_steps
 from tracecheck.replay.effects import Effects, Mark, Ops, effects
 from tracecheck.replay.lives import Counts, Lives, count, split
@@ -172,7 +173,7 @@ def _contradictions(
     contexts: pa.Table, lives: Lives, played: dict[int, Played]
 ) -> dict[int, tuple[int, str]]:
     """Find the lives that cannot have been as the trace tells, and the operations that show it."""
-    ends = contexts.column("end").combine_chunks().indices.to_numpy(zero_copy_only=False)
+    ends = whole(contexts.column("end")).indices.to_numpy(zero_copy_only=False)
     owned = contexts.column("owned").to_numpy()
     reused = np.flatnonzero((ends == ENDS.index("reused")) & (owned > 0)).tolist()
     found = {life: (int(lives.op[lives.first[life + 1]]), TWO_GENERATIONS) for life in reused}

@@ -62,9 +62,8 @@ def intervals(ops: Ops, rows: Ints, *tolerances: int) -> list[Intervals]:
     Returns:
         The intervals for each tolerance.
     """
+    rows, before, after = _neighbours(ops, rows)
     time, begun = ops["time"], ops.has("begin")[rows]
-    rows = np.asarray(rows, np.int64)
-    before, after = (neighbour[rows] for neighbour in _neighbours(ops, rows))
     mine = time[rows]
     begin = np.minimum(ops["begin"][rows], mine)
     next_start = np.where(ops.has("begin")[after], np.minimum(ops["begin"][after], time[after]), time[after])
@@ -80,15 +79,18 @@ def intervals(ops: Ops, rows: Ints, *tolerances: int) -> list[Intervals]:
     return out
 
 
-def _neighbours(ops: Ops, rows: Ints) -> tuple[Ints, Ints]:
-    """Find the same thread's call before and after each operation of the threads of some; -1 for none.
+def _neighbours(ops: Ops, rows: Ints) -> tuple[Ints, Ints, Ints]:
+    """Find the same thread's call before and after each of some operations; -1 for none.
 
     The rows of one call on several contexts have the same neighbours. What a cleanup callback logs lies
     inside the call that made it run, and is not before that call.
+
+    Returns:
+        The operations, each once, and of each the calls before and after it.
     """
     order = ops.by_thread()
-    asked = np.isin(ops["tid"], np.unique(ops["tid"][rows]))
-    order = order if asked.all() else order[asked[order]]
+    threads = np.isin(ops["tid"], np.unique(ops["tid"][rows]))
+    order = order if threads.all() else order[threads[order]]
     thread, record = ops["tid"][order], ops["record"][order]
     new = np.ones(len(order), np.bool_)
     new[1:] = (thread[1:] != thread[:-1]) | (record[1:] != record[:-1])
@@ -104,9 +106,10 @@ def _neighbours(ops: Ops, rows: Ints) -> tuple[Ints, Ints]:
     before[1:][same] = order[first[candidate[same]]]
     follows = of_thread[1:] == of_thread[:-1]
     after[:-1][follows] = order[first[1:]][follows]
-    result = np.full((2, ops.size), -1)
-    result[:, order] = before[call], after[call]
-    return result[0], result[1]
+    asked = np.zeros(ops.size, np.bool_)
+    asked[rows] = True
+    at = np.flatnonzero(asked[order])
+    return order[at], before[call[at]], after[call[at]]
 
 
 def _in_cleanup(ops: Ops, calls: Ints, thread: NDArray[np.uint32]) -> NDArray[np.bool_]:

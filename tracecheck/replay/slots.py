@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,11 @@ class Slots:
     op: Ints
     life: Ints
 
+    @cached_property
+    def by_life(self) -> Ints:
+        """The order by life and then by operation."""
+        return np.argsort(_packed(self.life + 1, self.op), kind="stable")
+
 
 @dataclass(frozen=True)
 class Unnamed:
@@ -56,6 +62,11 @@ def slot_keys(ops: Ops) -> NDArray[np.uint64]:
 
     Only rows of routines that work on a slot are hashed: they are a small part of most captures.
     """
+    keys: NDArray[np.uint64] = ops.once("slot keys", lambda: _slot_keys(ops))
+    return keys
+
+
+def _slot_keys(ops: Ops) -> NDArray[np.uint64]:
     rows = np.flatnonzero((ops.slot_type() != 0) & (ops["object"] != 0))
     keys = np.zeros(ops.size, np.uint64)
     keys[rows] = _hashed(ops, rows)
@@ -178,7 +189,7 @@ def _last_before(slots: Slots, key: NDArray[np.uint64], op: Ints) -> Ints:
 
 def _still_there(slots: Slots, life: Ints, key: NDArray[np.uint64], op: Ints) -> Bools:
     """Tell which lives were named for no other slot since: a context is in one slot at most."""
-    order = np.lexsort((slots.op, slots.life))
+    order = slots.by_life
     by_life, by_op = slots.life[order], slots.op[order]
     at = np.searchsorted(_packed(by_life, by_op), _packed(np.maximum(life, 0), op)) - 1
     good = (life >= 0) & (at >= 0)
@@ -188,7 +199,7 @@ def _still_there(slots: Slots, life: Ints, key: NDArray[np.uint64], op: Ints) ->
 
 def _found_later(ops: Ops, slots: Slots, life: Ints, op: Ints) -> Bools:
     """Tell which lives are next named, after an operation, as what a slot held: no call put them back."""
-    order = np.lexsort((slots.op, slots.life))
+    order = slots.by_life
     by_life, by_op = slots.life[order], slots.op[order]
     at = np.searchsorted(_packed(by_life, by_op), _packed(life, op), "right")
     found = at < len(order)

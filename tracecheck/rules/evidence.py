@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tracecheck.etl import plain_rows
 from tracecheck.fltmgr import Effect
 from tracecheck.operations import Coverage
+from tracecheck.payload.arrow import whole
 from tracecheck.replay import Replay, stretches
 from tracecheck.replay.effects import Ops
 from tracecheck.rules.pairing import Open, Taken, holds, unanswered
@@ -103,7 +104,7 @@ class Evidence:
     def _column(self, table: str, of: pa.Table, name: str) -> NDArray[Any]:
         key = f"{table}.{name}"
         if key not in self._arrays:
-            column = of.column(name).combine_chunks()
+            column = whole(of.column(name))
             if pa.types.is_dictionary(column.type):
                 column = column.indices
             if pa.types.is_timestamp(column.type):
@@ -115,7 +116,7 @@ class Evidence:
 
     def lives_that(self, column: str, name: str) -> Ints:
         """Find the lives whose birth or end has a name."""
-        names = self.replay.contexts.column(column).combine_chunks().dictionary.to_pylist()
+        names = whole(self.replay.contexts.column(column)).dictionary.to_pylist()
         return (
             np.flatnonzero(self.context(column) == names.index(name))
             if name in names
@@ -124,7 +125,7 @@ class Evidence:
 
     def steps_with(self, fault: str) -> Ints:
         """Find the steps that have a fault."""
-        names = self.replay.steps.column("fault").combine_chunks().dictionary.to_pylist()
+        names = whole(self.replay.steps.column("fault")).dictionary.to_pylist()
         return (
             np.flatnonzero(self.step("fault") == names.index(fault))
             if fault in names
