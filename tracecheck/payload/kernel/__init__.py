@@ -1,5 +1,6 @@
 """Kernel events: processes, threads, images, stacks, minifilter callbacks, pool and debug messages."""
 
+from tracecheck.payload.kernel._lives import find_last
 from tracecheck.payload.kernel.collect import TABLES, Collector, Kernel
 from tracecheck.payload.kernel.decode import Decoded, decode
 from tracecheck.payload.kernel.images import Images
@@ -20,4 +21,5 @@ __all__ = [
     "Stacks",
     "Threads",
     "decode",
+    "find_last",
 ]

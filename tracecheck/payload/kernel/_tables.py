@@ -39,7 +39,16 @@ _FIRST_POOL_EVENT = 0x20
 def fltio_rows() -> Rows:
     """Make the table that collects FltIo events."""
     pointers = dict.fromkeys(_POINTERS.values(), "<u8")
-    return Rows({**_PLACE, **pointers, "MajorFunction": "<i4", "Status": "<u4", "known": "?"})
+    return Rows(
+        {
+            **_PLACE,
+            **pointers,
+            "MajorFunction": "<i4",
+            "Status": "<u4",
+            "known": "?",
+            "InitialTime": "<i8",
+        }
+    )
 
 
 def pool_rows() -> Rows:
@@ -58,6 +67,7 @@ def fltio_table(rows: Rows, threads: Threads, stacks: Stacks) -> pa.Table:
     event, phase, step = (tuple(words) for words in zip(*FLTIO.values(), strict=True))
     # The filter manager knows major functions by a byte; those of fast calls are negative numbers.
     major = (rows.column("MajorFunction") & 0xFF).astype(np.uint8)
+    began = rows.column("InitialTime")
     return pa.table(
         {
             **_place(rows, threads, stacks),
@@ -67,6 +77,7 @@ def fltio_table(rows: Rows, threads: Threads, stacks: Stacks) -> pa.Table:
             **{name: from_numpy(rows.column(field), pa.uint64()) for name, field in _POINTERS.items()},
             "major": from_numpy(major, pa.uint8()),
             "status": from_numpy(rows.column("Status"), pa.uint32(), rows.column("known")),
+            "began": from_numpy(began, pa.int64(), began != 0),
         }
     )
 

@@ -82,7 +82,7 @@ class Kernel:
             pid, tid (uint32, :data:`~tracecheck.payload.kernel.processes.NO_ID` where unknown), event
             ("PreOpInit" and so on), phase ("pre" or "post"), step ("call", "return" or "failure"), routine,
             file_object, stream (FsContext), irp, callback_data (uint64), major (uint8), status (uint32, null
-            where it is not logged).
+            where it is not logged), began (int64: the tick of the call, null where it is not logged).
         pool: A row is an allocation or a free: record, time, tick, cpu, pid, tid, event ("Alloc" and so on),
             pool_type (uint32), tag (dictionary of strings), size, entry (uint64).
         dbgprint: A row is a message: record, time, tick, cpu, pid, tid, component, level (uint32), message.
