@@ -40,7 +40,7 @@ def find_last(
     if not major.size:
         return np.full(wanted_major.size, -1, dtype=np.int64)
     # Two columns become one of ranks, which one binary search can deal with.
-    majors, minors = np.unique(major), np.unique(minor)
+    majors, minors = major[np.append(True, major[1:] != major[:-1])], np.sort(minor)
     base = np.int64(minors.size + 1)
     rank = np.searchsorted(majors, major) * base + np.searchsorted(minors, minor)
     code = np.searchsorted(majors, wanted_major)
