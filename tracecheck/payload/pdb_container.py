@@ -35,10 +35,6 @@ class Identity(NamedTuple):
     guid: UUID
     age: int
 
-    def store_name(self) -> str:
-        """Name the folder of a symbol store: the GUID's 32 digits and the age, in upper-case hex."""
-        return f"{self.guid.hex.upper()}{self.age:X}"
-
 
 @contextmanager
 def open_pdb(path: Path | str) -> Iterator[PDB]:

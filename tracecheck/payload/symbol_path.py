@@ -10,9 +10,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from uuid import UUID
 
+#: The variable that Windows debuggers read the symbol path from.
+NT_SYMBOL_PATH = "_NT_SYMBOL_PATH"
+
 _MOST_NAME = 255
 _SERVER = re.compile(r"^[a-z][a-z0-9+.-]+://", re.IGNORECASE)
-_KEYWORDS = frozenset({"srv", "cache", "symsrv", "symsrv.dll"})
+# "symsrv" is followed by the name of the library that asks the server.
+_KEYWORDS = {"srv": 1, "cache": 1, "symsrv": 2}
 
 
 def split_symbol_path(text: str) -> tuple[list[str], list[str]]:
@@ -31,9 +35,8 @@ def split_symbol_path(text: str) -> tuple[list[str], list[str]]:
     servers: dict[str, None] = {}
     for element in text.split(";"):
         parts = [part.strip() for part in element.split("*")]
-        if len(parts) > 1 and parts[0].lower() in _KEYWORDS:
-            parts = [part for part in parts if part.lower() not in _KEYWORDS]
-        for part in filter(None, parts):
+        first = _KEYWORDS.get(parts[0].lower(), 0) if len(parts) > 1 else 0
+        for part in filter(None, parts[first:]):
             (servers if _SERVER.match(part) else folders)[part] = None
     return list(folders), list(servers)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tracecheck.errors import InputError
 from tracecheck.payload.pdb_container import identity, open_pdb
+from tracecheck.payload.symbol_path import store_key
 from tracecheck.payload.wpp.pdb import Control, read_annotations, write_tmc
 
 pytest.importorskip("purepdb", reason="PDBs are read by the extra 'pdb'")
@@ -65,7 +66,7 @@ class TestPdb:
         assert named(found) == [(FIRST, 10), (FIRST, 11), (SECOND, 10)]
         assert found.controls == (Control(CONTROL, "Driver", ("GENERAL", "IO")),)
         assert found.identity == (build.GUID, build.AGE)
-        assert found.identity.store_name() == "112233445566778899AABBCCDDEEFF003"
+        assert store_key(*found.identity) == "112233445566778899AABBCCDDEEFF003"
         assert found.problems == ()
         first = found.definitions[0]
         assert (first.file, first.line, first.format, first.function) == (

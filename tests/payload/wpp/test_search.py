@@ -144,21 +144,6 @@ class TestSymbols:
         (warning,) = catalogue.warnings
         assert "https://symbols.example/download" in warning
 
-    @pytest.mark.parametrize(
-        ("text", "folders", "servers"),
-        [
-            (r"C:\a;D:\b", ["C:\\a", "D:\\b"], []),
-            (r"srv*C:\s*https://x/y;C:\s", ["C:\\s"], ["https://x/y"]),
-            (r"cache*;cache*C:\c;srv*http://x", ["C:\\c"], ["http://x"]),
-            (r"symsrv*symsrv.dll*C:\s*\\host\share*https://x", ["C:\\s", "\\\\host\\share"], ["https://x"]),
-            ("srv*;;*", [], []),
-            ("https://x", [], ["https://x"]),
-        ],
-    )
-    def test_the_symbol_path_is_taken_apart(self, text, folders, servers):
-        """Folders, caches, stores and servers, each once and in order."""
-        assert search.symbol_path(text) == ([Path(folder) for folder in folders], servers)
-
     def test_pdbs_found_by_search_are_bounded(self, tmp_path, opened, monkeypatch):
         """Beyond the bound the warning says what to give."""
         monkeypatch.setattr(_places, "MOST_FILES", 2)

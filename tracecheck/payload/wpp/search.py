@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tracecheck.payload.symbol_path import NT_SYMBOL_PATH, split_symbol_path
 from tracecheck.payload.wpp._places import PdbFile, Place, SymbolFolder, TmfFile, TmfFolder
 from tracecheck.payload.wpp.tmf import contradict
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from tracecheck.payload.wpp.tmf import Tmf
 
 TRACE_FORMAT_SEARCH_PATH = "TRACE_FORMAT_SEARCH_PATH"
-NT_SYMBOL_PATH = "_NT_SYMBOL_PATH"
 
 
 class Definitions:
@@ -46,14 +46,14 @@ class Definitions:
         self._found: dict[UUID, dict[int, Definition]] = {}
         self._asked: set[UUID | tuple[UUID, int]] = set()
         self._conflicts: list[str] = []
-        folders, servers = symbol_path(environment.get(NT_SYMBOL_PATH, ""))
+        folders, servers = split_symbol_path(environment.get(NT_SYMBOL_PATH, ""))
         self._servers = servers
         self._places: list[Place] = [
             *(TmfFolder(path) if path.is_dir() else TmfFile(path) for path in map(Path, tmf)),
             *map(PdbFile, map(Path, pdb)),
             *(SymbolFolder(path) if path.is_dir() else PdbFile(path) for path in map(Path, symbols)),
             *map(TmfFolder, format_path(environment.get(TRACE_FORMAT_SEARCH_PATH, ""))),
-            *(SymbolFolder(path) for path in folders if path.is_dir()),
+            *(SymbolFolder(path) for path in map(Path, folders) if path.is_dir()),
         ]
 
     @property
@@ -141,27 +141,3 @@ def _cut(text: str) -> Iterator[str]:
         if drive and pieces and pieces[0].startswith(("\\", "/")):
             piece = f"{piece}:{pieces.pop(0)}"
         yield piece
-
-
-def symbol_path(text: str) -> tuple[list[Path], list[str]]:
-    r"""Take _NT_SYMBOL_PATH apart.
-
-    Args:
-        text: As in ``cache*c:\sym;srv*c:\store*https://server/symbols;d:\pdb``.
-
-    Returns:
-        The local folders, and the servers, each in their order and once.
-    """
-    folders: dict[Path, None] = {}
-    servers: dict[str, None] = {}
-    for element in text.split(";"):
-        parts = [part.strip() for part in element.split("*")]
-        kind = parts[0].lower() if len(parts) > 1 else ""
-        # "symsrv*symsrv.dll*..." names the library that asks the server.
-        first = {"": 0, "symsrv": 2}.get(kind, 1)
-        for part in filter(None, parts[first:]):
-            if "://" in part:
-                servers.setdefault(part)
-            else:
-                folders.setdefault(Path(part))
-    return list(folders), list(servers)
