@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from tracecheck.errors import UsageError
 from tracecheck.etl import LOSSES, open_log
 from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses, shift_back
+from tracecheck.operations.marks import MARKS
 from tracecheck.operations.others import Others, Sources
+from tracecheck.operations.surroundings import Surroundings
 from tracecheck.replay import Replay, replay
 from tracecheck.rules import Judgement, judge
 
@@ -53,6 +55,7 @@ class Analysis:
         warnings: What could not be read, a line each.
         profiles: The names of the profiles that were used.
         notes: What else there is to say of how it was read, a line each.
+        marks: What the filter manager said of filters (:data:`tracecheck.operations.marks.MARKS`).
     """
 
     paths: tuple[str, ...]
@@ -66,6 +69,7 @@ class Analysis:
     warnings: tuple[str, ...]
     profiles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    marks: pa.Table = field(default_factory=MARKS.empty_table)
 
 
 @dataclass
@@ -78,6 +82,7 @@ class _Read:
     records: int
     warnings: list[str]
     others: Others
+    around: Surroundings
 
 
 def analyse(
@@ -94,14 +99,15 @@ def analyse(
         profiles: Names or files of profiles that say what the driver's own messages mean; those that come
             with the package are used on their own where their messages occur, unless one of the names is
             "none".
-        sources: Gives the catalogue of WPP message definitions; None for what the environment names.
+        sources: Gives the catalogue of WPP message definitions, and the places of PDBs; None for what the
+            environment names.
         progress: Called with the bytes read so far and the bytes in all.
 
     Raises:
         InputError: A file cannot be read at all.
         UsageError: There is no such profile.
     """
-    read = _read(paths, Others(profiles, sources), progress)
+    read = _read(paths, Others(profiles, sources), Surroundings(sources), progress)
     replayed = replay(read.operations, read.losses)
     judgement = judge(read.operations, replayed, read.losses, read.coverage)
     return Analysis(
@@ -115,11 +121,12 @@ def analyse(
         records=read.records,
         warnings=tuple(read.warnings),
         profiles=tuple(read.others.profiles),
-        notes=tuple(read.others.notes),
+        marks=read.around.marks(),
+        notes=(*read.others.notes, *read.around.notes),
     )
 
 
-def _read(paths: Sequence[str], others: Others, progress: Progress | None) -> _Read:
+def _read(paths: Sequence[str], others: Others, around: Surroundings, progress: Progress | None) -> _Read:
     """Read the operations of all files, and their losses."""
     reader = CanonicalReader()
     losses: list[pa.Table] = []
@@ -133,6 +140,7 @@ def _read(paths: Sequence[str], others: Others, progress: Progress | None) -> _R
             for chunk in log.chunks(_CHUNK):
                 if reader.add(chunk, records) < len(chunk.records):
                     others.add(chunk, records, log.header.pointer_size, reader)
+                around.add(chunk, records, log.header.pointer_size)
                 records += len(chunk.records)
                 reader.rows.expect(_estimate(reader.rows.size, done + chunk.done, total))
                 if progress is not None:
@@ -145,7 +153,8 @@ def _read(paths: Sequence[str], others: Others, progress: Progress | None) -> _R
     coverage = _coverage(reader, others)
     operations = assemble(reader.rows, reader.names)
     merged = shift_back(pa.concat_tables(losses) if losses else LOSSES.empty_table(), reader.lag)
-    return _Read(operations, refine_losses(operations, merged), coverage, records, warnings, others)
+    operations = around.finish(operations, merged)
+    return _Read(operations, refine_losses(operations, merged), coverage, records, warnings, others, around)
 
 
 def _estimate(rows: int, done: int, total: int) -> int:

@@ -43,6 +43,12 @@ class Sources:
 
         return Definitions(self.tmf, self.pdb, self.symbols)
 
+    def symbol_places(self) -> tuple[list[str | Path], list[str]]:
+        """Give the PDBs, folders and stores that name functions, and the servers of the environment."""
+        from tracecheck.payload.symbol_path import symbol_places
+
+        return symbol_places((*self.pdb, *self.symbols))
+
 
 def sources(function: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command ``--tmf``, ``--pdb`` and ``--symbols``; it takes them as one argument ``sources``."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from tracecheck.etl.layout import Kind
+from tracecheck.operations.surroundings import SymbolSources
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +32,7 @@ _CLASSIC = (Kind.FULL32, Kind.FULL64)
 _DBGPRINT_GROUP = 0x0A
 
 
-class Sources(Protocol):
+class Sources(SymbolSources, Protocol):
     """Where WPP message definitions come from."""
 
     def definitions(self) -> Definitions:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
 #: The variable that Windows debuggers read the symbol path from.
@@ -104,3 +105,21 @@ class SymbolPath:
             except OSError:
                 self._listings[folder] = {}
         return self._listings[folder]
+
+
+def symbol_places(
+    named: Iterable[str | Path] = (), environment: Mapping[str, str] | None = None
+) -> tuple[list[str | Path], list[str]]:
+    """Give the places of a symbol path: those that were named, then those of _NT_SYMBOL_PATH.
+
+    Args:
+        named: Folders, symbol stores, PDB files.
+        environment: The variables; those of the process where None.
+
+    Returns:
+        The local places, and the servers, which nothing here asks.
+    """
+    folders, servers = split_symbol_path(
+        (os.environ if environment is None else environment).get(NT_SYMBOL_PATH, "")
+    )
+    return [*named, *folders], servers

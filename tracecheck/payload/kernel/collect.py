@@ -105,14 +105,18 @@ class Collector:
     Args:
         tables: What is asked for, of :data:`TABLES`; None for all.
         pointer_size: The machine's, as in the log file's header.
+        first_record: The number of the first record that it is given.
     """
 
-    def __init__(self, tables: Collection[str] | None = None, pointer_size: int = 8) -> None:
+    def __init__(
+        self, tables: Collection[str] | None = None, pointer_size: int = 8, first_record: int = 0
+    ) -> None:
         self._tables = frozenset(TABLES if tables is None else tables)
         self._families = frozenset(family for table in self._tables for family in TABLES[table])
         self._pointer_size = pointer_size
-        self._records = 0
+        self._records = first_record
         self._session = 0
+        self._starts: list[int] = []
         self._clock: Clock | None = None
         self._stacks = StackRows()
         self._rows = {
@@ -145,6 +149,19 @@ class Collector:
             self._stacks.add_candidates(chunk, _candidates(chunk, candidates), self._records, self._session)
         self._records += len(chunk.records)
 
+    def add_candidates(self, record: Ints, tick: Ints, cpu: npt.NDArray[Any], tid: npt.NDArray[Any]) -> None:
+        """Name more records whose stacks are of interest, after the last chunk.
+
+        Args:
+            record: Their numbers; shape (n,).
+            tick: The ticks of their headers; the same.
+            cpu: Their processors.
+            tid: The threads of their headers.
+        """
+        session = np.maximum(np.searchsorted(np.array(self._starts, np.int64), record, "right") - 1, 0)
+        columns = {"session": session, "tick": tick, "cpu": cpu, "tid": tid, "record": record}
+        self._stacks.candidates.add(record.size, columns)
+
     def finish(self) -> Kernel:
         """Give the tables, after the last chunk."""
         rows = self._rows
@@ -165,6 +182,8 @@ class Collector:
         """Count the sessions of a file: ticks of one say nothing in another."""
         if self._clock is not None and self._clock != clock:
             self._session += 1
+        if self._clock != clock:
+            self._starts.append(self._records)
         self._clock = clock
 
     def _add(self, chunk: Chunk, decoded: Decoded) -> None:
@@ -198,6 +217,8 @@ class Collector:
 
 def _candidates(chunk: Chunk, rows: npt.NDArray[np.int64] | None) -> Ints:
     """Give the records that a stack may belong to: not the stacks themselves."""
+    if rows is not None and not rows.size:
+        return rows
     mask = np.ones(len(chunk.records), np.bool_)
     kernel, number = event_types(chunk)
     mask[kernel[_is_stack(number)]] = False

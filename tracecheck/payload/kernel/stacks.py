@@ -34,8 +34,8 @@ class Stacks:
             those of the user.
         unresolved: How many parts named a key that nothing explains.
         unmatched: How many parts belong to no record that was collected.
-        surplus: How many parts are a second one of their half: two stacks were walked at one tick of one
-            thread, and the first is kept.
+        surplus: How many parts are a second one of their half: at one tick of one thread there are not as
+            many records as stacks, and the first is kept.
     """
 
     def __init__(self, rows: StackRows, pointer_size: int = 8) -> None:
@@ -130,7 +130,7 @@ def _match(rows: StackRows, known: Ints, user: npt.NDArray[np.bool_]) -> Ints:
     # The record of the same thread; else, of those that name no thread, the one of the same processor.
     unnamed = records.column("tid")[seen] == NO_ID
     every = np.ones(seen.size, np.bool_)
-    exact = _last(*code(("session", "tick", "tid"), every), number)
+    exact = _in_turn(*code(("session", "tick", "tid"), every), number, ~user[todo])
     same = _last(*code(("session", "tick", "cpu"), unnamed), number[unnamed])
     # A user half is walked later and maybe elsewhere: it goes where the other half of its thread went.
     found = np.where((exact < 0) & ~user[todo], same, exact)
@@ -160,6 +160,23 @@ def _last(have: Ints, want: Ints, number: Ints) -> Ints:
     best = np.full(size, -1, np.int64)
     np.maximum.at(best, have, number)
     return best[want]
+
+
+def _in_turn(have: Ints, want: Ints, number: Ints, takes_turns: npt.NDArray[np.bool_]) -> Ints:
+    """Do the same; but where as many of those that take turns want a code as have it, each gets its own.
+
+    What is logged at one tick of one thread comes from one processor, in order, and so do its stacks.
+    """
+    found = _last(have, want, number)
+    size = int(max(have.max(initial=-1), want.max(initial=-1))) + 1
+    asking = np.flatnonzero(takes_turns)
+    supply, demand = np.bincount(have, minlength=size), np.bincount(want[asking], minlength=size)
+    asking = asking[(supply == demand)[want[asking]] & (supply[want[asking]] > 1)]
+    asking = asking[np.argsort(want[asking], kind="stable")]
+    giving = np.lexsort((number, have))
+    giving = giving[np.isin(have[giving], want[asking])]
+    found[asking] = number[giving]
+    return found
 
 
 def _only(have: Ints, want: Ints, number: Ints) -> Ints:
