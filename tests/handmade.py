@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from tracecheck.capture import Analysis, Verdict
 from tracecheck.etl.tables import LOSSES
+from tracecheck.operations.marks import MARKS
 from tracecheck.operations.table import OPERATIONS
 from tracecheck.replay.tables import CONTEXTS, STEPS
 from tracecheck.rules.table import FINDINGS
@@ -54,6 +55,7 @@ def analysis(operations=(), contexts=(), steps=(), losses=(), findings=(), verdi
         verdict=verdict or Verdict("clean"),
         records=rest.get("records", len(operations)),
         warnings=rest.get("warnings", ()),
+        marks=table(MARKS, rest.get("marks", ())),
     )
 
 

@@ -3,11 +3,10 @@
 import subprocess
 import sys
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
-from tracecheck.etl import LOSSES, open_log
+from tracecheck.etl import LOSSES, open_log, plain_rows
 from tracecheck.operations import CanonicalReader, assemble
 from tracecheck.operations.surroundings import Surroundings
 from tracecheck.simulate import Fault, Scenario, simulate
@@ -24,6 +23,7 @@ class Places:
         self.places, self.servers = places, servers
 
     def symbol_places(self):
+        """Give the places and the servers."""
         return self.places, self.servers
 
 
@@ -72,6 +72,162 @@ class TestPositions:
                 due += 1
                 missing += got["major"] is None
                 assert (got["major"], got["phase"]) in (expected, (None, None))
-        print(due, missing)
         assert due > 100
         assert missing <= 0.01 * due
+
+    @pytest.mark.parametrize(
+        "condition", ["lost-buffers", "circular", "lost-events", "late-start", "relay", "noise"]
+    )
+    def test_no_condition_makes_them_wrong(self, condition, tmp_path):
+        """Whatever is missing, or written late, a position is the driver's or there is none."""
+        path = written(tmp_path, conditions=frozenset({condition}), operations=900)
+        truth, filled, _ = read(path)
+        told = 0
+        for row, got in zip(truth.to_pylist(), filled.to_pylist(), strict=True):
+            if row["major"] is not None and got["major"] is not None:
+                told += 1
+                assert (got["major"], got["phase"]) == (row["major"], min(row["phase"], 2))
+        assert told > 50
+
+
+class Layout:
+    """Symbols by the simulator's own layout of its images."""
+
+    warnings, missing = (), ("ntkrnlmp.pdb", "ntkrnlmp.pdb")
+
+    def __init__(self, places):
+        self.places = places
+
+    def resolve(self, images, row, offset, returns):
+        """Name the function; the source line is that of the byte before a return address."""
+        layout = {image.path: image for image in Images(8, NAMES[:2]).drivers.values()}
+        found = {"function": [], "file": [], "line": [], "displacement": []}
+        for at, place, is_return in zip(row.tolist(), offset.tolist(), returns.tolist(), strict=True):
+            image = layout[images.column("name")[at].as_py()]
+            address = image.base + place - is_return
+            name = image.name_of(address)
+            start = image.functions[name]
+            found["function"].append(name)
+            found["line"].append(start.line + (address - start.start) // 16 - 2)
+            found["file"].append("d:\\src\\some.c")
+            found["displacement"].append(address - start.start)
+        return pa.table(found)
+
+
+class TestSites:
+    """Functions and lines from stacks."""
+
+    @pytest.mark.parametrize("pointer_size", [8, 4])
+    def test_they_tell_the_lines_of_the_driver_apart(self, pointer_size, tmp_path):
+        """Without symbols each line has an offset of its own, in the driver's module; all have one."""
+        truth, filled, _ = read(written(tmp_path, drivers=2, pointer_size=pointer_size))
+        images = Images(pointer_size, NAMES[:2]).drivers
+        lines = {}
+        for row, got in zip(truth.to_pylist(), filled.to_pylist(), strict=True):
+            if row["function"] is None:
+                assert got["site"] is None
+                continue
+            module, offset = got["site"].split("+")
+            (image,) = (each for each in images.values() if each.path.endswith(f"\\{module}"))
+            assert image.name_of(image.base + int(offset, 16)) == row["function"]
+            assert got["function"] is None
+            lines.setdefault(row["site"], set()).add(got["site"])
+        assert len(lines) > 30
+        assert all(len(each) == 1 for each in lines.values())
+        assert len(set.union(*lines.values())) == len(lines)
+
+    def test_with_symbols_they_are_what_the_driver_logs(self, tmp_path, monkeypatch):
+        """Function and line of the call, each different place looked up once."""
+        monkeypatch.setattr("tracecheck.payload.symbols.Symbols", Layout)
+        truth, filled, around = read(written(tmp_path, drivers=2), Places("a", servers=["https://x"]))
+        assert filled.column("function").to_pylist() == truth.column("function").to_pylist()
+        for row, got in zip(truth.to_pylist(), filled.to_pylist(), strict=True):
+            line = row["site"] and row["site"].rpartition(":")[2]
+            assert got["site"] == (row["site"] and f"{row['function']} (some.c:{line}")
+        assert around.notes == [
+            "no symbols found for ntkrnlmp.pdb",
+            "no symbols are downloaded, skipped: https://x",
+        ]
+
+    def test_a_site_that_the_driver_logged_stays(self, tmp_path):
+        """Only what says no function, and no more of its site than an address, is filled in."""
+        truth, filled, _ = read(written(tmp_path), strip=())
+        for name in ("function", "site", "major", "phase"):
+            assert filled.column(name).to_pylist()[1:] == truth.column(name).to_pylist()[1:] or name in (
+                "major",
+                "phase",
+            )
+
+    @pytest.mark.parametrize("condition", ["lost-buffers", "circular", "late-start", "noise", "relay"])
+    def test_no_condition_makes_them_wrong(self, condition, tmp_path, monkeypatch):
+        """Whatever is missing, a function is that of the call or there is none."""
+        monkeypatch.setattr("tracecheck.payload.symbols.Symbols", Layout)
+        path = written(tmp_path, conditions=frozenset({condition}), operations=900)
+        truth, filled, _ = read(path, Places("a"))
+        pairs = zip(truth.column("function").to_pylist(), filled.column("function").to_pylist(), strict=True)
+        assert {(due, got) for due, got in pairs if got is not None and due != got} == set()
+        assert (filled.column("function").null_count == len(filled)) == (condition == "relay")
+
+
+class TestChunks:
+    """Captures are read a part at a time."""
+
+    def test_where_the_chunks_end_changes_nothing(self, tmp_path):
+        """Buffer by buffer the same is found as in one piece, stacks behind the end of a chunk too."""
+        path = written(tmp_path, buffer_size=4096)
+        assert plain_rows(read(path, chunk=16384)[1]) == plain_rows(read(path)[1])
+
+
+class TestProcesses:
+    """Names of processes."""
+
+    def test_every_operation_names_its_process(self, tmp_path):
+        """The name is that of the process of the pid; one process has one name."""
+        _, filled, _ = read(written(tmp_path))
+        names = {}
+        for pid, name in zip(*(filled.column(each).to_pylist() for each in ("pid", "process")), strict=True):
+            names.setdefault(pid, set()).add(name)
+        assert names[4] == {"System"}
+        assert all(len(each) == 1 and None not in each for each in names.values())
+        assert len(names) > 2
+
+    def test_a_provider_may_have_a_field_of_that_name(self, tmp_path):
+        """A column of the provider's own steps aside."""
+        path = written(tmp_path)
+        around = Surroundings(Places())
+        reader, first = CanonicalReader(), 0
+        with open_log(path) as log:
+            for part in log.chunks():
+                reader.add(part, first)
+                around.add(part, first, 8)
+                first += len(part.records)
+        own = assemble(reader.rows, reader.names)
+        own = own.append_column("process", pa.array(["own"] * len(own)))
+        filled = around.finish(own, LOSSES.empty_table())
+        assert set(filled.column("process_2").to_pylist()) == {"own"}
+        assert "System" in filled.column("process").to_pylist()
+
+
+IMPORTS = """
+import sys
+from tracecheck.cli import main
+code = main(["check", sys.argv[1], "-q", "-o", sys.argv[2]])
+heavy = ("tracecheck.payload.kernel", "tracecheck.payload.manifest", "tracecheck.payload.symbols",
+         "tracecheck.operations.position", "tracecheck.operations.sites")
+print(sorted(name for name in sys.modules if name.startswith(heavy)))
+sys.exit(code)
+"""
+
+
+class TestCost:
+    """What a capture does not need is not loaded."""
+
+    @pytest.mark.parametrize(("kernel", "loads"), [(False, False), (True, True)])
+    def test_only_kernel_events_load_their_decoders(self, kernel, loads, tmp_path):
+        """`check` of the canonical events alone imports nothing of the kernel's or of manifests."""
+        path = tmp_path / "plain.etl"
+        simulate(Scenario(operations=200), kernel_events=kernel).write(path)
+        command = [sys.executable, "-c", IMPORTS, str(path), str(tmp_path / "out.txt")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode in (0, 3), done.stderr
+        assert (done.stdout.strip() != "[]") == loads

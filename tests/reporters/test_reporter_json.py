@@ -84,6 +84,7 @@ class TestWholeReports:
                         "detail": "d",
                     }
                 ],
+                "marks": [],
                 "warnings": ["w"],
                 "profiles": [],
                 "notes": [],

@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
     from tracecheck.reporters.lookup import Row
 
-_HEAD = ("cpu", "pid:tid", "routine", "change", "owned", "link", "count", "call site")
-_FLUSHED = (False, False, True, False, False, True, True, True, True, False)
+_HEAD = ("cpu", "pid:tid", "process", "routine", "change", "owned", "link", "count", "call site")
+_FLUSHED = (False, False, True, False, False, False, True, True, True, True, False)
+_PROCESS = 4
 _MARK = "!"
 
 
@@ -35,8 +36,17 @@ def call_lines(steps: list[Row], context: int, paint: Callable[..., str]) -> lis
     head = ("", f"{days.pop()} UTC" if len(days) == 1 else "time (UTC)", *_HEAD)
     cells = [_cells(step, time, context) for step, time in zip(steps, shown, strict=True)]
     marks = [False, *(bool(step.get("fault")) for step in steps)]
-    lines = columns([head, *cells], _FLUSHED)
+    lines = columns(*_without_process([head, *cells]))
     return [paint(line, fg="red") if marked else line for line, marked in zip(lines, marks, strict=True)]
+
+
+def _without_process(cells: list[tuple[str, ...]]) -> tuple[list[tuple[str, ...]], tuple[bool, ...]]:
+    """Leave the column of processes out where none of them is known; tell how the columns are flushed."""
+    if any(row[_PROCESS] for row in cells[1:]):
+        return cells, _FLUSHED
+    return [row[:_PROCESS] + row[_PROCESS + 1 :] for row in cells], _FLUSHED[:_PROCESS] + _FLUSHED[
+        _PROCESS + 1 :
+    ]
 
 
 def _cells(step: Row, time: str, context: int) -> tuple[str, ...]:
@@ -47,6 +57,7 @@ def _cells(step: Row, time: str, context: int) -> tuple[str, ...]:
         time,
         str(operation["cpu"]),
         f"{operation['pid']}:{operation['tid']}",
+        clean(operation.get("process") or ""),
         _call(operation, context),
         *_counts(step),
         call_site(operation) + (f"  <- {fault}" if fault else ""),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tracecheck.reporters.common import CONFIDENCES, SEVERITIES, dump, iso_time, pointer, rows
 from tracecheck.reporters.lookup import Lookup, Row, lives_by_type, ordered
 from tracecheck.reporters.losses import loss_object
+from tracecheck.reporters.marks import mark_object
 from tracecheck.reporters.names import CONTEXT_TYPES
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def operation_object(operation: Row) -> dict[str, Any]:
         "cpu": operation["cpu"],
         "pid": operation["pid"],
         "tid": operation["tid"],
+        **({"process": operation["process"]} if "process" in operation else {}),
         "routine": operation["routine"],
         "context": pointer(operation["context"]) if operation["has_context"] else None,
         "old_context": pointer(operation["old_context"]) if operation["has_old_context"] else None,
@@ -77,6 +79,8 @@ def operation_object(operation: Row) -> dict[str, Any]:
         "instance": pointer(operation["instance"] or None),
         "status": pointer(operation["status"]),
         "irql": operation["irql"],
+        "major": operation["major"],
+        "phase": operation["phase"],
         "function": operation["function"],
         "site": operation["site"],
         "record": operation["record"],
@@ -105,6 +109,7 @@ def summary_object(analysis: Analysis, found: list[Row]) -> dict[str, Any]:
         "operations": analysis.operations.num_rows,
         "records": analysis.records,
         "losses": [loss_object(loss) for loss in rows(analysis.losses)],
+        "marks": [mark_object(mark) for mark in rows(analysis.marks)],
         "warnings": list(analysis.warnings),
         "profiles": list(analysis.profiles),
         "notes": list(analysis.notes),

@@ -35,10 +35,14 @@ _SHOWN = [
     "instance",
     "status",
     "irql",
+    "major",
+    "phase",
     "function",
     "site",
     "record",
 ]
+# Columns that only some captures have.
+_MORE = ["process"]
 
 
 class Lookup:
@@ -49,7 +53,9 @@ class Lookup:
     """
 
     def __init__(self, analysis: Analysis) -> None:
-        self._operations = analysis.operations.select(_SHOWN).unify_dictionaries()
+        have = analysis.operations.schema.names
+        shown = _SHOWN + [name for name in _MORE if name in have]
+        self._operations = analysis.operations.select(shown).unify_dictionaries()
         self._contexts = analysis.contexts
         self._steps = analysis.steps
         self._step_owners = analysis.steps.column("context").to_numpy()

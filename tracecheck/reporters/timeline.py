@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracecheck.reporters.calls import call_lines
-from tracecheck.reporters.common import dump, iso_time, painter, pointer
+from tracecheck.reporters.common import dump, iso_time, painter, pointer, rows
 from tracecheck.reporters.json_report import operation_object, type_name
 from tracecheck.reporters.lives import birth_text, end_text
 from tracecheck.reporters.lookup import Lookup, Row
+from tracecheck.reporters.marks import mark_object, marks_within, woven
 from tracecheck.reporters.names import context_kind
 
 if TYPE_CHECKING:
@@ -29,25 +30,31 @@ def render_text(analysis: Analysis, ids: Sequence[int], *, colour: bool = False)
         Lines with their line ends.
     """
     lookup, paint = Lookup(analysis), painter(colour)
-    contexts = lookup.contexts(ids)
+    contexts, marks = lookup.contexts(ids), rows(analysis.marks)
     for place, number in enumerate(ids):
         context, steps = contexts[number], lookup.steps(number)
         if place:
             yield "\n"
         for line in _heading(context):
             yield f"{line}\n"
-        for line in call_lines(steps, context["pointer"], paint):
+        lines = call_lines(steps, context["pointer"], paint)
+        for line in woven(lines, steps, marks_within(marks, steps)):
             yield f"  {line}\n"
 
 
 def render_json(analysis: Analysis, ids: Sequence[int]) -> Iterator[str]:
     """Write lives as one JSON object; the arguments are those of :func:`render_text`."""
     lookup = Lookup(analysis)
-    contexts = lookup.contexts(ids)
+    contexts, marks = lookup.contexts(ids), rows(analysis.marks)
     yield f'{{"captures": {dump(list(analysis.paths))},\n "contexts": ['
     for place, number in enumerate(ids):
-        life = [step_object(step) for step in lookup.steps(number)]
-        yield f"{',' if place else ''}\n  {dump({**context_object(contexts[number]), 'steps': life})}"
+        steps = lookup.steps(number)
+        life = {
+            **context_object(contexts[number]),
+            "steps": [step_object(step) for step in steps],
+            "marks": [mark_object(mark) for mark in marks_within(marks, steps)],
+        }
+        yield f"{',' if place else ''}\n  {dump(life)}"
     yield "]}\n"
 
 
