@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tracecheck.operations.batch import OPTIONAL
 from tracecheck.operations.names import Names
 from tracecheck.operations.rows import Rows
-from tracecheck.operations.table import OPERATIONS
+from tracecheck.operations.table import ASSUMED, OPERATIONS
 from tracecheck.payload.arrow import from_numpy, strings
 
 # Each has a column in hand, sorted and unsorted: more would hold more of them twice.
@@ -27,8 +27,8 @@ def assemble(rows: Rows, names: Names) -> pa.Table:
         names: The strings that their codes are of.
 
     Returns:
-        A table of schema :data:`~tracecheck.operations.table.OPERATIONS`; columns of the provider's own
-        follow its columns.
+        A table of schema :data:`~tracecheck.operations.table.OPERATIONS`; behind its columns, if profiles
+        were used, :data:`~tracecheck.operations.table.ASSUMED`, then columns of the provider's own.
     """
     order = time_order(rows)
     texts = strings(names.texts)
@@ -36,6 +36,8 @@ def assemble(rows: Rows, names: Names) -> pa.Table:
     with ThreadPoolExecutor(_THREADS) as threads:
         columns = list(threads.map(lambda field: _column(field, rows, order, texts), OPERATIONS))
     table = pa.Table.from_arrays(columns, schema=OPERATIONS)
+    if "assumed" in rows:
+        table = table.append_column(ASSUMED, from_numpy(rows.pop("assumed", order), ASSUMED.type))
     for name in rows.own_names():
         column = f"{name}_2" if name in table.schema.names else name
         table = table.append_column(column, rows.own(name, order))
