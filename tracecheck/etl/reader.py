@@ -326,6 +326,11 @@ def _read_header(file: BinaryIO, path: str, size: int) -> tuple[LogHeader, int]:
     return header, int(columns["tick"][0])
 
 
+def is_log(head: bytes) -> bool:
+    """Tell whether a file that begins so is an .etl file."""
+    return not _not_a_log(head)
+
+
 def _not_a_log(head: bytes) -> str:
     """Tell why the beginning of a file is not that of an .etl file; "" if it is."""
     if len(head) < BUFFER_HEADER_SIZE + 32:

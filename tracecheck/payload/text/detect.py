@@ -23,6 +23,8 @@ _MOST_LINES = 500
 _LINE = 1 << 10
 # A message may have many lines, and a log may begin with other lines; one of so many must begin a message.
 _SHARE = 20
+# Control characters that no text has many of; a driver that prints garbage has some.
+_CONTROLS = [bytes([code]) for code in range(0x20) if code not in b"\t\n\v\f\r\x1b"]
 _DEBUGGER = (
     r"^(?:Opened log file '|Microsoft \(R\) Windows Debugger Version|Kernel Debugger connection established"
     r"|(?:\d{1,4}: )?kd> )"
@@ -77,7 +79,10 @@ def described(head: bytes, name: str, prefix: str = "") -> Form:
 def looks_like_text(head: bytes) -> bool:
     """Tell whether a file's beginning is text of any kind."""
     encoding, start = encoding_of(head)
-    return bool(head) and (encoding != "utf-8" or start > 0 or b"\0" not in head)
+    if encoding != "utf-8" or start:
+        return True
+    controls = sum(head.count(code) for code in _CONTROLS)
+    return controls * _SHARE < len(head)
 
 
 def encoding_of(head: bytes) -> tuple[str, int]:
