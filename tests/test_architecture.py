@@ -30,7 +30,13 @@ ORDER = (
     "__main__",
 )
 #: The simulator writes what the reader reads: were they to share code, a mistake could hide in both.
-SIMULATE_MAY = ("tracecheck.etl.writer", "tracecheck.etl.layout", "tracecheck.fltmgr", "tracecheck.errors")
+SIMULATE_MAY = (
+    "tracecheck.etl.writer",
+    "tracecheck.etl.layout",
+    "tracecheck.payload.wpp.definition",
+    "tracecheck.fltmgr",
+    "tracecheck.errors",
+)
 THIRD_PARTY = {"numpy", "pyarrow", "click", "rich"}
 #: Libraries that an extra brings, and the one module that may import each.
 EXTRAS = {"purepdb": {"tracecheck.payload.pdb_container"}}

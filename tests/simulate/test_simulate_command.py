@@ -9,6 +9,7 @@ from tracecheck.commands.simulate import simulate as command
 from tracecheck.simulate import Fault, Scenario, simulate
 from tracecheck.simulate.conditions import CONDITIONS
 from tracecheck.simulate.faults import FAULTS
+from tracecheck.simulate.forms import FORMS
 from tracecheck.simulate.samples import SAMPLES
 
 
@@ -57,11 +58,11 @@ class TestCommand:
         assert json.loads(truth.read_text("utf-8"))["scenario"][field] == value
 
     def test_the_list_names_everything(self, capsys):
-        """Faults with their variants, conditions and samples are listed."""
+        """Faults with their variants, conditions, forms and samples are listed."""
         assert main(["simulate", "--list"]) == 0
         out = capsys.readouterr().out
         variants = [variant for rule in FAULTS.values() for variant in rule.ways]
-        for name in (*FAULTS, *variants, *CONDITIONS, *(sample.name for sample in SAMPLES)):
+        for name in (*FAULTS, *variants, *CONDITIONS, *FORMS, *(sample.name for sample in SAMPLES)):
             assert name in out
 
     @pytest.mark.parametrize(
@@ -73,6 +74,8 @@ class TestCommand:
             ["-o", "a.etl", "--condition", "nonsense"],
             ["-o", "nowhere/a.etl", "--operations", "200"],
             ["-o", "a.etl", "--operations", "many"],
+            ["-o", "a.etl", "--form", "nonsense"],
+            ["-o", "a.txt", "--form", "kd", "--condition", "circular"],
         ],
     )
     def test_a_wrong_request_gives_two_and_one_line(self, wrong, tmp_path, monkeypatch, capsys):
@@ -86,3 +89,34 @@ class TestCommand:
     def test_the_command_is_exported_by_its_name(self):
         """``simulate`` of the module is the click command."""
         assert command.name == "simulate"
+
+
+class TestForms:
+    """Captures in other forms."""
+
+    @pytest.mark.parametrize(
+        ("form", "ending"),
+        [("tracelogging", None), ("wpp", ".tmf"), ("manifest", ".man"), ("dbgprint", None)],
+    )
+    def test_what_a_reader_needs_stands_beside_the_capture(self, tmp_path, capsys, form, ending):
+        """The TMF file or the manifest has the capture's name, and is told on stderr."""
+        etl = tmp_path / "a.etl"
+        assert main(["simulate", "-o", str(etl), "--operations", "200", "--form", form]) == 0
+        made = simulate(Scenario(operations=200, buffer_size=65536), form)
+        files = {etl: made.data}
+        if ending:
+            files[etl.with_suffix(ending)] = made.beside.encode()
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files
+        assert capsys.readouterr() == ("", "".join(f"Wrote {path}\n" for path in files))
+
+    @pytest.mark.parametrize("form", FORMS)
+    def test_kernel_events_go_into_every_etl_form(self, tmp_path, capsys, form):
+        """A text log can't have them, and nothing is written then."""
+        path = tmp_path / "a.log"
+        code = main(["simulate", "-o", str(path), "--operations", "200", "--form", form, "--kernel-events"])
+        if FORMS[form].is_etl:
+            made = simulate(Scenario(operations=200, buffer_size=65536), form, kernel_events=True)
+            assert (code, path.read_bytes()) == (0, made.data)
+        else:
+            assert (code, list(tmp_path.iterdir())) == (2, [])
+            assert "--kernel-events" in capsys.readouterr().err

@@ -21,6 +21,8 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--seed", default=1, show_default=True, help="The same seed gives the same bytes.")
 @click.option("--operations", default=1000, show_default=True, help="How many events, about.")
 @click.option("--fault", "faults", multiple=True, help="A rule to break: CODE or CODE:VARIANT (--list).")
+@click.option("--form", default="tracelogging", show_default=True, help="What the capture is (--list).")
+@click.option("--kernel-events", is_flag=True, help="Add the kernel's events, in an .etl form.")
 @click.option("--condition", "conditions", multiple=True, help="What befalls the capture (--list).")
 @click.option("--processors", default=4, show_default=True, help="Processors of the machine.")
 @click.option("--threads", default=6, show_default=True, help="Threads that open files.")
@@ -41,6 +43,8 @@ def command(
     truth: Path | None,
     faults: tuple[str, ...],
     conditions: tuple[str, ...],
+    form: str,
+    kernel_events: bool,
     samples: Path | None,
     listing: bool,
     no_unload: bool,
@@ -50,7 +54,8 @@ def command(
     """Write captures of a simulated driver with known faults.
 
     A model of the filter manager runs scripted drivers on several processors and threads, and writes
-    what they log as a real .etl file. The same options give the same bytes.
+    what they log as a real .etl file, or in another form. The same options give the same bytes. WPP
+    messages get their TMF file beside the capture, manifest events their manifest.
     """
     if listing:
         click.echo(_list())
@@ -66,7 +71,7 @@ def command(
             reuse=not no_reuse,
             **settings,  # type: ignore[arg-type]
         )
-        _write(simulate(scenario), output, truth)
+        _write(simulate(scenario, form, kernel_events=kernel_events), output, truth)
     else:
         raise click.UsageError("give -o FILE, --samples DIRECTORY or --list")
 
@@ -84,12 +89,13 @@ def _parse_fault(text: str) -> Fault:
 
 def _write(made: Simulation, output: Path, truth: Path | None) -> None:
     try:
-        made.write(output)
+        written = made.write(output)
         if truth is not None:
             truth.write_text(made.truth.to_json(), encoding="utf-8", newline="\n")
+            written.append(truth)
     except OSError as error:
         raise UsageError(f"{error.filename}: can't be written: {error.strerror}") from error
-    for path in filter(None, (output, truth)):
+    for path in written:
         click.echo(f"Wrote {path}", err=True)
 
 
@@ -106,6 +112,7 @@ def _write_samples(directory: Path) -> None:
 def _list() -> str:
     from tracecheck.simulate.conditions import CONDITIONS
     from tracecheck.simulate.faults import FAULTS
+    from tracecheck.simulate.forms import FORMS
     from tracecheck.simulate.samples import SAMPLES
 
     lines = ["Faults (--fault CODE or CODE:VARIANT; the first variant is the usual one):"]
@@ -114,6 +121,8 @@ def _list() -> str:
         lines.append(f"  {code}  {rule.text}{variants}")
     lines += ["", "Conditions (--condition NAME):"]
     lines += [f"  {name:<15} {text}" for name, text in CONDITIONS.items()]
+    lines += ["", "Forms (--form NAME):"]
+    lines += [f"  {name:<15} {form.text}" for name, form in FORMS.items()]
     lines += ["", "Samples (--samples DIRECTORY):"]
     lines += [f"  {sample.name:<15} {sample.text}" for sample in SAMPLES]
     return "\n".join(lines)

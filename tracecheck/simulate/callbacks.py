@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from tracecheck.fltmgr.status import STATUS_SUCCESS
 from tracecheck.simulate.objects import SECTION, STREAMHANDLE
 from tracecheck.simulate.registration import STATUS_FILE_LOCK_CONFLICT
-from tracecheck.simulate.sites import MEMBERS
+from tracecheck.simulate.sites import CONTROL, MEMBERS, POST, PRE, QUERY, READ, SET, WRITE
 
 if TYPE_CHECKING:
     from tracecheck.simulate.driver import Driver
+    from tracecheck.simulate.kernel import Io
     from tracecheck.simulate.machine import Steps, Thread
     from tracecheck.simulate.objects import Context, FileObject, Instance
 
@@ -88,39 +89,58 @@ def _attach_handle(
 
 def read(driver: Driver, thread: Thread, instance: Instance, file: FileObject) -> Steps[None]:
     """Pre-read looks the context up; half of the reads pass it to post-read."""
+    io = driver.world.io(file, READ)
+    steps = _pre_read(driver, thread, instance, file)
+    context = yield from driver.world.callback(thread, driver, io, PRE, steps)
+    if context is not None:
+        yield from _complete(driver, thread, "read", instance, file, context, io)
+
+
+def _pre_read(driver: Driver, thread: Thread, instance: Instance, file: FileObject) -> Steps[Context | None]:
+    """Give the context that post-read gets."""
     calls, random = driver.calls, driver.machine.random
     context = yield from calls.get(thread, "read.get", instance, file)
     if context is None:
-        return
+        return None
     if random() < driver.mix.uses:
         yield from calls.use(thread, "read.use", context)
     if random() < _HALF:
         yield from calls.release(thread, "read.release", context)
-    else:
-        yield from _complete(driver, thread, "read", instance, file, context)
+        return None
+    return context
 
 
 def write(driver: Driver, thread: Thread, instance: Instance, file: FileObject) -> Steps[None]:
     """Pre-write looks the context up and passes it to post-write."""
-    context = yield from driver.calls.get(thread, "write.get", instance, file)
+    io = driver.world.io(file, WRITE)
+    steps = driver.calls.get(thread, "write.get", instance, file)
+    context = yield from driver.world.callback(thread, driver, io, PRE, steps)
     if context is not None:
-        yield from _complete(driver, thread, "write", instance, file, context)
+        yield from _complete(driver, thread, "write", instance, file, context, io)
 
 
 def _complete(
-    driver: Driver, thread: Thread, which: str, instance: Instance, file: FileObject, context: Context
+    driver: Driver,
+    thread: Thread,
+    which: str,
+    instance: Instance,
+    file: FileObject,
+    context: Context,
+    io: Io | None,
 ) -> Steps[None]:
     """Hand a reference to the post-operation callback: in this thread, or wherever the I/O completes."""
     machine = driver.machine
     if machine.random() >= driver.mix.dispatch:
         yield 20 + machine.below(200)
-        yield from _post(driver, thread, which, instance, context)
+        steps = _post(driver, thread, which, instance, context)
+        yield from driver.world.callback(thread, driver, io, POST, steps)
         return
     instance.inflight += 1
     file.pending += 1
 
     def completion(idle: Thread) -> Steps[None]:
-        yield from _post_at_dispatch(driver, idle, which, instance, context)
+        steps = _post_at_dispatch(driver, idle, which, instance, context)
+        yield from driver.world.callback(idle, driver, io, POST, steps)
         instance.inflight -= 1
         file.pending -= 1
 
@@ -306,6 +326,17 @@ def pre_close(driver: Driver, thread: Thread, instance: Instance, file: FileObje
         yield from calls.delete_context(thread, "close.delete-handle", context)
         yield from calls.release(thread, "close.release-handle", context)
 
+
+#: Behaviour -> IRP_MJ_* and phase of the callback it is; reads and writes call theirs themselves.
+POSITIONS = {
+    "query": (QUERY, PRE),
+    "related": (SET, PRE),
+    "control": (CONTROL, PRE),
+    "work": (WRITE, PRE),
+    "dirty": (WRITE, PRE),
+    "reset": (SET, POST),
+    "drop": (SET, POST),
+}
 
 #: Weight in the mix -> what happens to an open file.
 BEHAVIOURS = {

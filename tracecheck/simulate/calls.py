@@ -22,8 +22,9 @@ from tracecheck.simulate.sites import DISPATCH, MEMBERS, SITES, Site, kind_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from tracecheck.simulate.events import EventLog, Shape
+    from tracecheck.simulate.events import EventLog
     from tracecheck.simulate.fltmgr import FilterManager
+    from tracecheck.simulate.forms.shape import Shape
     from tracecheck.simulate.machine import Machine, Steps, Thread
     from tracecheck.simulate.objects import FileObject, Filter, Instance, Node, Owner
 

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING
 
 from tracecheck.etl.layout import BUFFER_HEADER_SIZE, UNIX_EPOCH_AS_FILETIME, Kind
 from tracecheck.simulate.machine import FREQUENCY, LOST, Thread
-from tracecheck.simulate.noise import Noise
-from tracecheck.simulate.tracelogging import PROVIDER
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from tracecheck.etl.writer import LogWriter
-    from tracecheck.simulate.events import Shape
+    from tracecheck.simulate.forms.shape import Output, Shape
+    from tracecheck.simulate.kernel import Kernel
     from tracecheck.simulate.machine import Machine
+    from tracecheck.simulate.noise import Noise
     from tracecheck.simulate.scenario import Scenario
 
 #: Name of a condition -> what it does to a capture.
@@ -53,9 +52,11 @@ START_TIME = UNIX_EPOCH_AS_FILETIME + 1_772_443_800 * 10_000_000
 START_TICK = 3600 * FREQUENCY
 START_NANOSECONDS = (START_TIME - UNIX_EPOCH_AS_FILETIME) * 100
 
-_LEVEL = 5  # WINEVENT_LEVEL_VERBOSE, what TraceLoggingWrite gives where nothing is said
+#: Process and thread of the relay.
+RELAY_IDS = (0x1E4C, 0x1E50)
+
 _RELAY_PERIOD = FREQUENCY // 100
-_RELAY_IDS = (0x1E4C, 0x1E50)
+
 _SMALL_TYPES = (Kind.SYSTEM32, Kind.SYSTEM64, Kind.COMPACT32, Kind.COMPACT64)
 _SIZED_AT_4 = frozenset((*_SMALL_TYPES, Kind.PERFINFO32, Kind.PERFINFO64))
 
@@ -65,19 +66,22 @@ class Session:
 
     Args:
         machine: Tells the time.
-        writer: Makes the file.
+        output: Makes the file.
 
     Attributes:
         written: How many canonical events reached the file.
         lost: Why events are missing -> their numbers.
+        kernel: The kernel's own events, None where they are not logged.
+        begun: Whether the session has taken an event yet.
     """
 
-    def __init__(self, machine: Machine, writer: LogWriter) -> None:
+    def __init__(self, machine: Machine, output: Output) -> None:
         self.written = 0
         self.lost: dict[str, list[int]] = {}
+        self.kernel: Kernel | None = None
+        self.begun = False
         self._machine = machine
-        self._writer = writer
-        self._put = writer.event
+        self._output = output
 
     def event(self, thread: Thread, tick: int, shape: Shape, payload: bytes, number: int) -> None:
         """Take the event ``number``, written by ``thread`` at ``tick``."""
@@ -85,23 +89,36 @@ class Session:
             self._lose(thread.cpu, number)
             return
         self.written += 1
-        self._put(
-            thread.cpu,
-            tick,
-            pid=thread.pid,
-            tid=thread.tid,
-            provider=PROVIDER,
-            level=_LEVEL,
-            items=shape.items,
-            payload=payload,
-        )
+        kernel = self.kernel
+        if kernel is None:
+            shape.put(thread, tick, payload, number)
+            self._note(thread.cpu, number)
+            return
+        if not self.begun:
+            self.begun = True
+            kernel.begin(tick)
+        kernel.before(thread, tick, shape)
+        shape.put(thread, tick, payload, number)
+        self._note(thread.cpu, number)
+        kernel.after(thread, tick, shape)
+
+    def admits(self, cpu: int) -> bool:
+        """Tell whether a record of the kernel is taken, and count it."""
+        if self.begun:
+            self._note(cpu, 0)
+        return self.begun
 
     def finish(self) -> None:
         """End the session; from now on ``written`` and ``lost`` are final."""
+        if self.kernel is not None:
+            self.kernel.end(self._machine.now + 1)
+
+    def _note(self, cpu: int, number: int) -> None:
+        """Take down that a record of ``cpu`` was written; ``number`` is 0 where it is no canonical event."""
 
     def _lose(self, cpu: int, number: int, why: str = "events") -> None:
         self.lost.setdefault(why, []).append(number)
-        self._writer.lose_events(cpu, 1)
+        self._output.lose_events(cpu, 1)
 
 
 class HostileSession(Session):
@@ -109,12 +126,19 @@ class HostileSession(Session):
 
     Args:
         machine: Tells the time.
-        writer: Makes the file.
+        output: Makes the file.
         scenario: Tells the conditions. What is lost depends on its seed, but not the driver's run.
+        make_noise: Makes what writes the events of others, of a source of floats in [0, 1).
     """
 
-    def __init__(self, machine: Machine, writer: LogWriter, scenario: Scenario) -> None:
-        super().__init__(machine, writer)
+    def __init__(
+        self,
+        machine: Machine,
+        output: Output,
+        scenario: Scenario,
+        make_noise: Callable[[Callable[[], float]], Noise],
+    ) -> None:
+        super().__init__(machine, output)
         # Not the machine's own source: the same seed gives the same run under every condition.
         draw = random.Random(scenario.seed + 0x5EED).random  # noqa: S311
         wanted = scenario.conditions
@@ -123,10 +147,10 @@ class HostileSession(Session):
         self._doomed = _draw(draw, expected, max(3, expected // 150) * ("lost-events" in wanted))
         self._breaks = _draw(draw, expected, 2 * ("lost-buffers" in wanted))
         self._flushes = _draw(draw, expected, max(4, expected // 200) * ("flush" in wanted))
-        self._noise = Noise(writer, draw, scenario.pointer_size) if "noise" in wanted else None
+        self._noise = make_noise(draw) if "noise" in wanted else None
         self._circular = "circular" in wanted
         self._numbers: list[list[int]] = [[] for _ in range(scenario.processors)]
-        self._relay = Thread(*_RELAY_IDS, 0) if "relay" in wanted else None
+        self._relay = Thread(*RELAY_IDS, 0) if "relay" in wanted else None
         self._relayed: list[list[tuple[Shape, bytes, int]]] = [[] for _ in range(scenario.processors)]
         self._drained = START_TICK
 
@@ -140,7 +164,7 @@ class HostileSession(Session):
             return
         if self._noise is not None:
             for _ in range(self._noise.write(thread, tick)):
-                self._numbers[thread.cpu].append(0)
+                self._note(thread.cpu, 0)
         if self._relay is None:
             self._keep(thread, tick, shape, payload, number)
             return
@@ -151,13 +175,17 @@ class HostileSession(Session):
     def finish(self) -> None:
         """End the session; work out what a circular log has forgotten."""
         self._drain(self._machine.now + 1)
+        super().finish()
         if not self._circular:
             return
-        kept = _count_records(self._writer.to_bytes(), len(self._numbers))
+        kept = _count_records(self._output.to_bytes(), len(self._numbers))
         for numbers, count in zip(self._numbers, kept, strict=True):
             gone = [number for number in numbers[: len(numbers) - count] if number]
             self.lost.setdefault("overwritten", []).extend(gone)
             self.written -= len(gone)
+
+    def _note(self, cpu: int, number: int) -> None:
+        self._numbers[cpu].append(number)
 
     def _drain(self, tick: int) -> None:
         if self._relay is None:
@@ -174,15 +202,14 @@ class HostileSession(Session):
             self._lose(cpu, number)
             return
         super().event(thread, tick, shape, payload, number)
-        self._numbers[cpu].append(number)
         if number in self._breaks:
             self._lose_buffer(cpu)
         if number in self._flushes:
-            self._writer.flush(cpu)
+            self._output.flush(cpu)
 
     def _lose_buffer(self, cpu: int) -> None:
         numbers = self._numbers[cpu]
-        start = len(numbers) - self._writer.lose_buffer(cpu)
+        start = len(numbers) - self._output.lose_buffer(cpu)
         gone = [number for number in numbers[start:] if number]
         del numbers[start:]
         self.lost.setdefault("buffers", []).extend(gone)

@@ -1,69 +1,27 @@
-"""How the driver's writer turns a call into an event: the fields of each call site, packed once."""
+"""How the driver's writer turns a call into an event: the fields of each call site, settled once.
+
+What is recorded is the canonical event: its name, the routine's, and its fields. A form
+(:mod:`tracecheck.simulate.forms`) makes of it what goes into the capture.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from tracecheck.simulate import tracelogging
 from tracecheck.simulate.conditions import nanoseconds
 from tracecheck.simulate.machine import STALL, UNHOOKED
-from tracecheck.simulate.sites import Site, constants, field, has_begin, logged
+from tracecheck.simulate.sites import Site, constants, has_begin, logged
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from tracecheck.simulate.conditions import Session
+    from tracecheck.simulate.forms.shape import Form, Shape, Style
     from tracecheck.simulate.machine import Machine, Thread
 
 _HEAD = ("Sequence", "Begin")
 _RELAYED = ("Time", "ProcessId", "ThreadId", "Processor")
-
-
-class Style(NamedTuple):
-    """What the writer logs and how.
-
-    Attributes:
-        pointer_size: 4 or 8.
-        begin: Log when a call started.
-        sequence: Number the events.
-        lean: Leave out fields that only tell where a call ran.
-        wide: Write text as UTF-16.
-        relay: Another program writes the events later: each says when and where the call was.
-        races: A thread may be interrupted between drawing its number and writing the event.
-    """
-
-    pointer_size: int = 8
-    begin: bool = True
-    sequence: bool = True
-    lean: bool = False
-    wide: bool = False
-    relay: bool = False
-    races: bool = False
-
-
-class Shape:
-    """What all events of one call site have in common.
-
-    Attributes:
-        site: The call site.
-        items: The extended items.
-        pack: Packs what changes from event to event.
-        tail: The rest of the payload.
-        begin: Whether the call's start is logged.
-        silent: Whether this site logs nothing at all.
-    """
-
-    __slots__ = ("begin", "items", "pack", "silent", "site", "tail")
-
-    def __init__(
-        self, site: Site, items: Sequence[tuple[int, bytes]], pack: Callable[..., bytes], tail: bytes
-    ) -> None:
-        self.site = site
-        self.items = items
-        self.pack = pack
-        self.tail = tail
-        self.begin = False
-        self.silent = False
+_START = Site("CaptureStart", "", 0)
 
 
 class EventLog:
@@ -72,6 +30,7 @@ class EventLog:
     Args:
         machine: Tells the time.
         session: Gets the events.
+        form: What is written of them.
         style: What is logged and how.
 
     Attributes:
@@ -82,13 +41,14 @@ class EventLog:
         pointer_size: 4 or 8.
     """
 
-    def __init__(self, machine: Machine, session: Session, style: Style) -> None:
+    def __init__(self, machine: Machine, session: Session, form: Form, style: Style) -> None:
         self.count = 0
         self.limit = 0
         self.last = 0
         self.pointer_size = style.pointer_size
         self._machine = machine
         self._session = session
+        self._form = form
         self._style = style
 
     def shape(self, site: Site, driver: str, names: Sequence[str] | None = None) -> Shape:
@@ -98,28 +58,21 @@ class EventLog:
         begin = style.begin and has_begin(site.routine)
         head = [name for name, wanted in zip(_HEAD, (style.sequence, begin), strict=True) if wanted]
         head += _RELAYED if style.relay else ()
-        varying = [self._field(name) for name in (*head, *(logged(site) if names is None else names))]
-        rest = [self._field(name) for name in fixed]
-        shape = Shape(
-            site,
-            tracelogging.items(site.routine, (*varying, *rest)),
-            tracelogging.packer(tuple(varying)),
-            tracelogging.encode(rest, list(fixed.values())),
-        )
+        shape = self._form.shape(site, driver, (*head, *(logged(site) if names is None else names)), fixed)
         shape.begin = begin
+        shape.driver = driver
         return shape
 
-    def start(self, thread: Thread, coverage: str | None) -> None:
+    def start(self, thread: Thread, driver: str, coverage: str | None) -> None:
         """Write CaptureStart; ``coverage`` names the routines that are complete, None for all."""
         self.count += 1
-        said: dict[str, int | str] = {"Sequence": self.count} if self._style.sequence else {}
-        said["Version"] = 1
+        head = ("Sequence",) if self._style.sequence else ()
+        said: dict[str, int | str] = {"Version": 1}
         if coverage is not None:
             said["Coverage"] = coverage
-        fields = tuple(self._field(name) for name in said)
-        shape = Shape(Site("CaptureStart", "", 0), tracelogging.items("CaptureStart", fields), bytes, b"")
-        payload = tracelogging.encode(fields, list(said.values()))
-        self._session.event(thread, self._machine.now, shape, payload, self.count)
+        shape = self._form.shape(_START, driver, head, said)
+        payload = shape.pack(self.count) if head else shape.pack()
+        self._session.event(thread, self._machine.now, shape, payload + shape.tail, self.count)
 
     def write(self, thread: Thread, shape: Shape, begin: int, *values: int) -> int:
         """Write an event now.
@@ -158,6 +111,3 @@ class EventLog:
         if ticks >= STALL and self._style.races and not thread.number:
             self.count = thread.number = self.count + 1
         return ticks
-
-    def _field(self, name: str) -> tracelogging.Field:
-        return field(name, self._style.pointer_size, self._style.wide)

@@ -15,9 +15,10 @@ from tracecheck.etl.layout import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from tracecheck.etl.writer import LogWriter
+    from tracecheck.simulate.forms import TextForm
     from tracecheck.simulate.machine import Thread
 
 _FILTER_MANAGER = uuid.UUID("f3c5e28e-63f6-49c7-a204-e48a1bc4b09d")
@@ -33,18 +34,13 @@ class Noise:
     """Writes a few records of other providers now and then.
 
     Args:
-        writer: Makes the file.
+        kinds: What writes one record each.
         draw: Gives floats in [0, 1).
-        pointer_size: 4 or 8.
     """
 
-    def __init__(self, writer: LogWriter, draw: Callable[[], float], pointer_size: int) -> None:
-        self._writer = writer
+    def __init__(self, kinds: Sequence[Callable[[Thread, int], None]], draw: Callable[[], float]) -> None:
         self._draw = draw
-        self._pointer_size = pointer_size
-        width = MESSAGE_POINTER64 if pointer_size == 8 else MESSAGE_POINTER32
-        self._options = MESSAGE_GUID | MESSAGE_TIMESTAMP | MESSAGE_SYSTEMINFO | width
-        self._kinds = (self._switch, self._pool, self._manifest, self._message)
+        self._kinds = kinds
 
     def write(self, thread: Thread, tick: int) -> int:
         """Write what lies before an event of ``thread`` at ``tick``; give how many records that is."""
@@ -53,6 +49,28 @@ class Noise:
             self._kinds[int(self._draw() * len(self._kinds))](thread, tick)
             count += 1
         return count
+
+
+def text_noise(form: TextForm, draw: Callable[[], float]) -> Noise:
+    """Make what writes the lines of other components into a text log."""
+    return Noise([lambda thread, tick: form.other(thread, tick, draw)], draw)
+
+
+class EventNoise(Noise):
+    """Other providers' events in an .etl file.
+
+    Args:
+        writer: Makes the file.
+        draw: Gives floats in [0, 1).
+        pointer_size: 4 or 8.
+    """
+
+    def __init__(self, writer: LogWriter, draw: Callable[[], float], pointer_size: int) -> None:
+        super().__init__((self._switch, self._pool, self._manifest, self._message), draw)
+        self._writer = writer
+        self._pointer_size = pointer_size
+        width = MESSAGE_POINTER64 if pointer_size == 8 else MESSAGE_POINTER32
+        self._options = MESSAGE_GUID | MESSAGE_TIMESTAMP | MESSAGE_SYSTEMINFO | width
 
     def _switch(self, thread: Thread, tick: int) -> None:
         payload = struct.pack("<II16x", thread.tid, int(self._draw() * 5000) * 4)

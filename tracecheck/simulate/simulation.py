@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracecheck.etl.writer import LogWriter
 from tracecheck.simulate.calls import Calls
 from tracecheck.simulate.conditions import (
     EVIDENCE,
+    RELAY_IDS,
     START_TICK,
     START_TIME,
     HostileSession,
@@ -16,27 +18,35 @@ from tracecheck.simulate.conditions import (
     ranges,
 )
 from tracecheck.simulate.driver import NAMES, Driver
-from tracecheck.simulate.events import EventLog, Style
+from tracecheck.simulate.events import EventLog
 from tracecheck.simulate.faults import FAULTS, alternatives
 from tracecheck.simulate.fltmgr import FilterManager
+from tracecheck.simulate.forms import FORMS, TextForm, TextLog, check_form
+from tracecheck.simulate.forms.shape import Style
+from tracecheck.simulate.images import Images
 from tracecheck.simulate.injection import FAULT_SITES, Injection
+from tracecheck.simulate.kernel import Kernel
 from tracecheck.simulate.machine import FREQUENCY, Machine, Thread
+from tracecheck.simulate.noise import EventNoise, text_noise
 from tracecheck.simulate.objects import AddressSpace, Filter
 from tracecheck.simulate.sites import ROUTINES
 from tracecheck.simulate.truth import Truth, count_types, lives_of, see
 from tracecheck.simulate.world import World
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Callable
 
+    from tracecheck.simulate.forms import FormKind
+    from tracecheck.simulate.forms.shape import Form, Output
     from tracecheck.simulate.machine import Steps
+    from tracecheck.simulate.noise import Noise
     from tracecheck.simulate.scenario import Fault, Scenario
     from tracecheck.simulate.sites import Site
 
 _LOADER = (4, 0x98)
 _MANAGER = (4, 0xA4)
 _FIRST_PROCESS = 0xC28
-_BYTES_OF_AN_EVENT = 400
+_BYTES_OF_KERNEL_EVENTS = 190  # that come with an event, where they are logged
 _SILENT_FUNCTIONS = ("PreRead", "PostRead", "ScanWorker")
 _FIRST_FAULT, _LAST_FAULT = 0.25, 0.65
 _DETACH_AT = 0.5
@@ -51,35 +61,51 @@ class Simulation:
     Attributes:
         writer: Holds the capture.
         truth: What the capture must give.
+        beside: What a reader needs beside the capture: the text of a TMF file or a manifest, or "".
+        ending: The ending of that file's name.
     """
 
-    writer: LogWriter
+    writer: Output
     truth: Truth
+    beside: str = ""
+    ending: str = ""
 
     @property
     def data(self) -> bytes:
-        """The bytes of the .etl file."""
+        """The bytes of the capture."""
         return self.writer.to_bytes()
 
-    def write(self, path: Path | str) -> None:
-        """Write the .etl file at ``path``."""
+    def write(self, path: Path | str) -> list[Path]:
+        """Write the capture at ``path`` and beside it what a reader needs; give the files written."""
+        written = [Path(path)]
         self.writer.write(path)
+        if self.beside:
+            other = written[0].with_suffix(self.ending)
+            # A capture that has this ending itself keeps its name.
+            written.append(other if other != written[0] else Path(f"{path}{self.ending}"))
+            written[1].write_text(self.beside, encoding="utf-8", newline="\n")
+        return written
 
 
-def simulate(scenario: Scenario) -> Simulation:
+def simulate(scenario: Scenario, form: str = "tracelogging", *, kernel_events: bool = False) -> Simulation:
     """Run a machine on which drivers use contexts, and capture what they log.
 
     Args:
         scenario: What is to happen.
+        form: What the capture is, a key of :data:`tracecheck.simulate.forms.FORMS`. The run is the same
+            in every form, and so is its truth.
+        kernel_events: Log the kernel's events too: processes, threads, images, minifilter callbacks and
+            the stack of every event of the drivers.
 
     Returns:
-        The capture and the truth about it. The same scenario gives the same bytes.
+        The capture and the truth about it. The same arguments give the same bytes.
 
     Raises:
-        UsageError: The parts of the scenario do not fit each other.
+        UsageError: The parts of the scenario do not fit each other, or not the form.
     """
     scenario.check()
-    return _Run(_settle(scenario)).play()
+    check_form(form, scenario.conditions, scenario.compressed, kernel_events)
+    return _Run(_settle(scenario), FORMS[form], kernel_events).play()
 
 
 def _settle(scenario: Scenario) -> Scenario:
@@ -101,17 +127,20 @@ def _settle(scenario: Scenario) -> Scenario:
 class _Run:
     """The parts of one run, and the script that ties them together."""
 
-    def __init__(self, scenario: Scenario) -> None:
+    def __init__(self, scenario: Scenario, kind: FormKind, kernel_events: bool) -> None:
         self.scenario = scenario
+        self.kind = kind
         self.machine = Machine(
             scenario.processors, scenario.seed, START_TICK, long_stalls="stalls" in scenario.conditions
         )
-        self.writer = writer = _make_writer(scenario)
-        hostile = bool(scenario.conditions)
+        style = _style(scenario, kind)
+        self.writer, self.form, noise = _make_output(scenario, kind, style, kernel_events)
         self.session = (
-            HostileSession(self.machine, writer, scenario) if hostile else Session(self.machine, writer)
+            HostileSession(self.machine, self.writer, scenario, noise)
+            if scenario.conditions
+            else Session(self.machine, self.writer)
         )
-        self.log = EventLog(self.machine, self.session, _style(scenario))
+        self.log = EventLog(self.machine, self.session, self.form, style)
         self.log.limit = scenario.operations if scenario.cut else 0
         space = AddressSpace(scenario.pointer_size, self.machine.below(256), scenario.reuse)
         self.manager = FilterManager(space)
@@ -119,6 +148,12 @@ class _Run:
         filters = space.lookaside(0x2B0)
         for name in NAMES[: scenario.drivers]:
             self.world.drivers.append(self._make_driver(name, Filter(filters.take(), self.world.serial())))
+        cpus, count = scenario.processors, scenario.threads
+        self._apps = [
+            Thread(_FIRST_PROCESS + i // 2 * 0x14C, 0x1A40 + i * 0x3C, i % cpus) for i in range(count)
+        ]
+        if kernel_events:
+            self._watch()
         self._faults = _schedule(scenario)
         self._injections: list[Injection] = []
         self._busy = 0
@@ -128,19 +163,35 @@ class _Run:
 
     def play(self) -> Simulation:
         loader = Thread(*_LOADER, 0)
-        self.log.start(loader, self._coverage())
+        self.log.start(loader, NAMES[0], self._coverage())
         self.machine.run(loader, self._load(loader))
         self.machine.play()
         self.session.finish()
-        return Simulation(self.writer, self._truth())
+        return Simulation(self.writer, self._truth(), self.form.beside(), self.kind.beside)
+
+    def _watch(self) -> None:
+        """Log the kernel's events."""
+        scenario, writer = self.scenario, self.writer
+        assert isinstance(writer, LogWriter)
+        there = [*self.world.system_threads(), *self._apps]
+        ids = [(0, 0), _LOADER, _MANAGER, *((thread.pid, thread.tid) for thread in there)]
+        self.session.kernel = self.world.kernel = Kernel(
+            self.machine,
+            self.session,
+            writer,
+            Images(scenario.pointer_size, NAMES[: scenario.drivers]),
+            ids,
+            RELAY_IDS if "relay" in scenario.conditions else None,
+            scenario.pointer_size,
+        )
 
     def _load(self, loader: Thread) -> Steps[None]:
         for driver in self.world.drivers:
+            if self.world.kernel is not None:
+                self.world.kernel.load(loader, driver.calls.driver)
             yield from driver.load(loader)
             yield 500
-        cpus, count = self.scenario.processors, self.scenario.threads
-        apps = [Thread(_FIRST_PROCESS + i // 2 * 0x14C, 0x1A40 + i * 0x3C, i % cpus) for i in range(count)]
-        self.world.start(apps, self._between)
+        self.world.start(self._apps, self._between)
 
     def _between(self, thread: Thread) -> Steps[None]:
         """What a thread does before it opens its next file: whatever is due."""
@@ -186,6 +237,8 @@ class _Run:
         """Unload one driver after the other, while the last files are still open."""
         for driver in self.world.drivers:
             returned = yield from driver.unload(manager)
+            if returned and self.world.kernel is not None:
+                self.world.kernel.unload(manager, driver.calls.driver)
             hung = not returned or self._unload == "hung"
             self._unload = "hung" if hung else "returned"
             # The thread of a hanging unload is stuck in it; somebody else unloads the next driver.
@@ -252,8 +305,29 @@ class _Run:
         return next((word for word in ("late", "lost", "partial") if word in found), "complete")
 
 
-def _make_writer(scenario: Scenario) -> LogWriter:
-    needed = scenario.operations * _BYTES_OF_AN_EVENT // scenario.buffer_size
+def _make_output(
+    scenario: Scenario, kind: FormKind, style: Style, kernel_events: bool
+) -> tuple[Output, Form, Callable[[Callable[[], float]], Noise]]:
+    """Make the file, the form that writes to it, and what makes the noise in it."""
+    if kind.is_etl:
+        size = kind.event_size + _BYTES_OF_KERNEL_EVENTS * kernel_events
+        writer = _make_writer(scenario, size)
+        form = kind.make(writer, style)
+        return writer, form, lambda draw: EventNoise(writer, draw, scenario.pointer_size)
+    return _make_text(kind, style)
+
+
+def _make_text(kind: FormKind, style: Style) -> tuple[Output, Form, Callable[[Callable[[], float]], Noise]]:
+    cls = kind.make
+    assert isinstance(cls, type)
+    assert issubclass(cls, TextForm)
+    log = TextLog(cls.line_end, cls.head)
+    form = cls(log, style)
+    return log, form, lambda draw: text_noise(form, draw)
+
+
+def _make_writer(scenario: Scenario, event_size: int) -> LogWriter:
+    needed = scenario.operations * event_size // scenario.buffer_size
     circular = scenario.max_buffers or max(scenario.processors + 1, needed // 2)
     return LogWriter(
         buffer_size=scenario.buffer_size,
@@ -267,11 +341,11 @@ def _make_writer(scenario: Scenario) -> LogWriter:
     )
 
 
-def _style(scenario: Scenario) -> Style:
+def _style(scenario: Scenario, kind: FormKind) -> Style:
     return Style(
         pointer_size=scenario.pointer_size,
-        begin=scenario.begin,
-        sequence=scenario.sequence,
+        begin=scenario.begin and kind.begins,
+        sequence=scenario.sequence and kind.numbers,
         lean="lean" in scenario.conditions,
         wide="wide" in scenario.conditions,
         relay="relay" in scenario.conditions,

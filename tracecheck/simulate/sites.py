@@ -76,7 +76,8 @@ FILES = {
     "ScanWorker": "work.c",
     "LazyWorker": "work.c",
 }
-_OTHER_FILE = "operations.c"
+#: Where all other functions are.
+OTHER_FILE = "operations.c"
 
 _KINDS = {
     "Volume": VOLUME,
@@ -202,7 +203,7 @@ def constants(site: Site, driver: str, lean: bool) -> dict[str, int | str]:
     said["Phase"] = None if lean and site.major is not None else site.phase
     said["PagingFile"] = 1 if site.paging else None
     said["Function"] = driver + site.function
-    said["File"] = None if lean else FILES.get(site.function, _OTHER_FILE)
+    said["File"] = None if lean else FILES.get(site.function, OTHER_FILE)
     said["Line"] = site.line
     return {name: value for name, value in said.items() if value is not None}
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from tracecheck.simulate.callbacks import BEHAVIOURS, post_create, pre_cleanup, pre_close, pre_create
+from tracecheck.simulate.callbacks import (
+    BEHAVIOURS,
+    POSITIONS,
+    post_create,
+    pre_cleanup,
+    pre_close,
+    pre_create,
+)
 from tracecheck.simulate.machine import FREQUENCY, Machine, Steps, Thread
 from tracecheck.simulate.objects import AddressSpace, FileObject, Instance, Stream, Transaction, Volume
+from tracecheck.simulate.sites import CLEANUP, CLOSE, CREATE, POST, PRE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,7 +22,10 @@ if TYPE_CHECKING:
     from tracecheck.simulate.driver import Driver
     from tracecheck.simulate.events import EventLog
     from tracecheck.simulate.fltmgr import FilterManager
+    from tracecheck.simulate.kernel import Io, Kernel
     from tracecheck.simulate.scenario import Scenario
+
+T = TypeVar("T")
 
 _SYSTEM = 4
 _WORKERS = 3
@@ -43,6 +54,7 @@ class World:
         volumes: What there is to attach to.
         drivers: The loaded drivers, the highest altitude first.
         closing: Set when the threads shall end.
+        kernel: Logs the kernel's events, None where they are not logged.
     """
 
     def __init__(
@@ -54,6 +66,7 @@ class World:
         self.log = log
         self.drivers: list[Driver] = []
         self.closing = False
+        self.kernel: Kernel | None = None
         self._streams_of = space.lookaside(0x1A0)
         self._files_of = space.lookaside(0x180)
         self._transactions_of = space.lookaside(0x2D0)
@@ -81,6 +94,22 @@ class World:
             self.machine.serve(thread)
         for index, thread in enumerate(apps):
             self.machine.run(thread, self._application(thread, between), 1 + 37 * index)
+
+    def io(self, file: FileObject, major: int) -> Io | None:
+        """Begin an I/O operation, for :meth:`callback`; None where nobody looks."""
+        return None if self.kernel is None else self.kernel.io(file, major)
+
+    def callback(
+        self, thread: Thread, driver: Driver, io: Io | None, phase: int, steps: Steps[T]
+    ) -> Steps[T]:
+        """Let the filter manager call a driver back: ``steps`` is what the callback does."""
+        if self.kernel is None or io is None:
+            return steps
+        return self.kernel.around(thread, driver.calls.driver, io, phase, steps)
+
+    def system_threads(self) -> list[Thread]:
+        """Give the threads that are there from the start."""
+        return [*self._workers, *self._idle]
 
     def worker(self) -> Thread:
         """Pick a system worker thread."""
@@ -138,15 +167,19 @@ class World:
         if not paging and machine.random() < mix.transactions:
             file.transaction = Transaction(self._transactions_of.take())
         seen = []
+        io = self.io(file, CREATE)
         for driver, instance in self._enter(stream):
-            handle = yield from pre_create(driver, thread)
+            handle = yield from self.callback(thread, driver, io, PRE, pre_create(driver, thread))
             seen.append((driver, instance, handle))
         yield 30 + machine.below(300)
         opened = sure or machine.random() >= mix.failures
         for driver, instance, handle in reversed(seen):
-            yield from post_create(driver, thread, instance, file, handle, opened)
+            steps = post_create(driver, thread, instance, file, handle, opened)
+            yield from self.callback(thread, driver, io, POST, steps)
             instance.inflight -= 1
         if opened:
+            if self.kernel is not None:
+                self.kernel.files[thread] = file
             return file
         yield from self._end_file(thread, file)
         return None
@@ -155,9 +188,10 @@ class World:
         """IRP_MJ_CLEANUP and IRP_MJ_CLOSE, and the end of the FILE_OBJECT."""
         while file.pending:
             yield _POLL
-        for step in (pre_cleanup, pre_close):
+        for major, step in ((CLEANUP, pre_cleanup), (CLOSE, pre_close)):
+            io = self.io(file, major)
             for driver, instance in self._enter(file.file):
-                yield from step(driver, thread, instance, file)
+                yield from self.callback(thread, driver, io, PRE, step(driver, thread, instance, file))
                 instance.inflight -= 1
             yield 20 + self.machine.below(100)
         yield from self._end_file(thread, file)
@@ -170,8 +204,11 @@ class World:
 
     def use(self, thread: Thread, file: FileObject, behaviour: str) -> Steps[None]:
         """One operation on an open file through all drivers."""
+        position = POSITIONS.get(behaviour)
+        io = self.io(file, position[0]) if position else None
         for driver, instance in self._enter(file.file):
-            yield from BEHAVIOURS[behaviour](driver, thread, instance, file)
+            steps = BEHAVIOURS[behaviour](driver, thread, instance, file)
+            yield from self.callback(thread, driver, io, position[1], steps) if position else steps
             instance.inflight -= 1
 
     def _application(self, thread: Thread, between: Callable[[Thread], Steps[None]]) -> Steps[None]:
