@@ -142,13 +142,17 @@ class Binder:
                 self._by_event.setdefault(message.event.lower(), []).append(message)
 
     @property
-    def has_events(self) -> bool:
-        """Whether the profile names events."""
-        return bool(self._by_event)
+    def event_names(self) -> frozenset[str]:
+        """The names of the events that the profile names, in lower case, without their providers."""
+        return frozenset(name for key in self._by_event for name in (key, key.rpartition("/")[2]))
 
     def bind(self, source: Source) -> Bound | None:
         """Find what the profile says of a definition; None if nothing."""
-        found = [message for message in self._candidates(source) if _narrows(message, source)]
+        found = self._candidates(source)
+        if source.kind == "text":
+            found = self._alike(found)
+        else:
+            found = [message for message in found if _narrows(message, source)]
         if not found:
             return None
         bindings = []
@@ -171,6 +175,19 @@ class Binder:
                 found += self._by_event.get(key, ())
         return found
 
+    def _alike(self, found: list[Message]) -> list[Message]:
+        """Choose among messages of one text where no line says where it comes from."""
+        groups: dict[tuple[object, ...], list[Message]] = {}
+        for message in found:
+            groups.setdefault(_narrowing(message), []).append(message)
+        if len(groups) < 2:
+            return found
+        if _NOWHERE in groups:
+            return groups[_NOWHERE]
+        numbers = ", ".join(str(message.number) for message in found)
+        self._say(f"which of the messages {numbers} a line is, its text does not tell")
+        return []
+
     def _binding(self, message: Message, source: Source) -> Binding | None:
         columns: dict[str, int] = {}
         for key, argument in _every_argument(message, source):
@@ -189,11 +206,20 @@ class Binder:
     def _missing(self, message: Message, argument: Argument, source: Source) -> None:
         has = ", ".join(source.arguments) or "none"
         name = source.name or message.text.strip()[:60]
-        line = (
-            f"{self.profile.path}: message {message.number}: {name} has no argument {argument}; it has {has}"
-        )
+        self._say(f"message {message.number}: {name} has no argument {argument}; it has {has}")
+
+    def _say(self, what: str) -> None:
+        line = f"{self.profile.path}: {what}"
         if line not in self.problems:
             self.problems.append(line)
+
+
+def _narrowing(message: Message) -> tuple[object, ...]:
+    return (message.wpp, message.file, message.line, message.function, message.provider)
+
+
+#: Of a message that is not narrowed to any place.
+_NOWHERE = (None, "", None, "", "")
 
 
 def _event_keys(source: Source) -> Iterable[str]:

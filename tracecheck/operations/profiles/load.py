@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -307,11 +308,9 @@ def _wpp(here: _Where, value: object) -> tuple[UUID, int] | None:
     if value is None:
         return None
     if isinstance(value, list) and len(value) == 2 and isinstance(value[1], int):
-        try:
+        with suppress(ValueError):
             return UUID(str(value[0])), value[1]
-        except ValueError:
-            pass
-    here.wrong("'wpp' is the message GUID and the message number: wpp = [\"…\", 17]")
+    return here.wrong("'wpp' is the message GUID and the message number: wpp = [\"…\", 17]")
 
 
 def _condition(here: _Where, key: str, value: object, most: int | None) -> Condition:

@@ -14,6 +14,7 @@ _MASK64 = (1 << 64) - 1
 _LONGEST = 64
 _STATUS_WORD = re.compile(r"\b(?:STATUS|RPC_NT|DBG)_\w+")
 _HEX = re.compile(r"(?:0[xX])?([0-9a-fA-F]{1,16})(?![0-9a-zA-Z_])")
+_NAMED = re.compile(r"(0[xX][0-9a-fA-F]{1,16})\s*\(.*\)")
 _DECIMAL = re.compile(r"[-+]?\d{1,20}")
 _NULLS = frozenset({"(null)", "null", "<null>", "(nil)", "null_context", "nullptr"})
 _TYPES = {name.lower(): int(kind) for kind, name in TYPE_NAMES.items()}
@@ -43,8 +44,11 @@ def pointer(text: str) -> int | None:
 
 
 def number(text: str) -> int | None:
-    """Read a number: decimal, hexadecimal behind 0x or where it has such digits, true or false."""
+    """Read a number: decimal, hexadecimal behind 0x or with such digits, ``0x2(DPC)``, true, false."""
     text = text[:_LONGEST].strip()
+    named = _NAMED.fullmatch(text)
+    if named is not None:
+        return int(named[1], 16)
     if text.lower() in _TRUTHS:
         return _TRUTHS[text.lower()]
     if _DECIMAL.fullmatch(text):
@@ -54,8 +58,8 @@ def number(text: str) -> int | None:
 
 
 def context_type(text: str) -> int | None:
-    """Read a context type: a number, ``FILE``, ``stream handle`` or ``FLT_STREAMHANDLE_CONTEXT``."""
-    word = re.sub(r"[\s_-]", "", text[:_LONGEST]).lower().removeprefix("flt").removesuffix("context")
+    """Read a context type: a number, ``FILE``, ``stream handle`` or ``[FLT_FILE_CONTEXT]``."""
+    word = re.sub(r"[][\s_-]", "", text[:_LONGEST]).lower().removeprefix("flt").removesuffix("context")
     return _TYPES[word] if word in _TYPES else number(text)
 
 
@@ -84,7 +88,7 @@ def of_base(text: str, base: int) -> int | None:
 def _named_status(name: str) -> int | None:
     for value, known in STATUS_NAMES.items():
         if known == name:
-            return value
+            return int(value)
     # Thousands of names: read only for a log that writes others than those of the context routines.
     from tracecheck.payload.wpp.names import code_names
 
