@@ -17,13 +17,13 @@ from tracecheck.operations.profiles.draft import Seen, of_definition
 from tracecheck.payload.text import TextLog, open_capture
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     import pyarrow as pa
 
     from tracecheck.commands.sources import Sources
-    from tracecheck.etl import Chunk
+    from tracecheck.etl import Chunk, Log
     from tracecheck.payload.wpp.definition import Definition
 
     Key = tuple[UUID, int]
@@ -89,18 +89,28 @@ def gather(
     collected = _Collected(out)
     for path in captures:
         with open_capture(path, form, options.tracefmt_prefix()) as log:
-            for chunk in log.chunks():
-                if isinstance(log, TextLog):
-                    collected.add_texts(chunk.text)
-                else:
-                    collected.add(chunk, log.header.pointer_size)
+            for done in _steps(log, collected):
                 if progress is not None:
-                    progress(chunk.done, log.size)
+                    progress(done, log.size)
             out.warnings += [f"{path}: {line}" for line in log.warnings]
     _define(out, collected, defined, sources)
     if collected.left_out:
-        out.warnings.append(f"{collected.left_out:,} more messages, of too many different ones, were left out")
+        out.warnings.append(
+            f"{collected.left_out:,} more messages, of too many different ones, were left out"
+        )
     return out
+
+
+def _steps(log: Log | TextLog, collected: _Collected) -> Iterator[int]:
+    """Read a capture; give after each chunk how many bytes have been read."""
+    if isinstance(log, TextLog):
+        for lines in log.chunks():
+            collected.add_texts(lines.text)
+            yield lines.done
+        return
+    for chunk in log.chunks():
+        collected.add(chunk, log.header.pointer_size)
+        yield chunk.done
 
 
 class _Collected:
@@ -222,9 +232,7 @@ def _tmf_files(path: Path) -> list[Path]:
     return sorted(path.glob("*.tmf"))[:_MOST_FILES] if path.is_dir() else [path]
 
 
-def _define(
-    out: Messages, collected: _Collected, defined: dict[Key, Definition], sources: Sources
-) -> None:
+def _define(out: Messages, collected: _Collected, defined: dict[Key, Definition], sources: Sources) -> None:
     """Put definitions, counts and examples together."""
     missing = [key for key in collected.wpp if key not in defined]
     if missing:

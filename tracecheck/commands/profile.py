@@ -138,7 +138,9 @@ def _gather(captures: tuple[str, ...], sources: Sources, form: str, quiet: bool)
     for line in messages.warnings[:_MOST_WARNINGS]:
         click.echo(f"tracecheck: warning: {clean(line)}", err=True)
     if len(messages.warnings) > _MOST_WARNINGS:
-        click.echo(f"tracecheck: warning: {len(messages.warnings) - _MOST_WARNINGS:,} more problems", err=True)
+        click.echo(
+            f"tracecheck: warning: {len(messages.warnings) - _MOST_WARNINGS:,} more problems", err=True
+        )
     return messages
 
 

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 #: How many messages of a kind are listed unless all are asked for.
 MOST = 10
-_WIDEST = 110
+_WIDEST = 100
+_LOOK = "look like context operations"
 
 
 def render_list(profiles: Sequence[Profile]) -> Iterator[str]:
@@ -78,21 +79,20 @@ def _coverage(profile: Profile) -> Iterator[str]:
 
 def _declared(telling: Sequence[Message], most: int | None) -> Iterator[str]:
     yield "\ndeclares:\n"
-    rows = [_row(message) for message in telling[:most]]
-    yield from _table(("routine", "tells", "arguments", "message"), rows, indent="  ")
+    for message in telling[:most]:
+        yield from _item(_meaning(message), message.text or message.event)
     yield from _more(len(telling), most)
 
 
 def _bound(told: Sequence[Use], all_: int, captured: bool, most: int | None) -> Iterator[str]:
     yield f"\nbinds {len(told)} of {all_}:\n" if told else f"\nbinds none of {all_}\n"
-    if not captured:
-        rows = [_row(use.message) for use in told[:most]]
-        yield from _table(("routine", "tells", "arguments", "message"), rows, indent="  ")
-    else:
-        listed = sorted(told, key=lambda use: -use.count)[:most]
-        rows = [(f"{use.count:,}", *_row(use.message, use.example)) for use in listed]
-        heads = ("times", "routine", "tells", "arguments", "as")
-        yield from _table(heads, rows, numeric=(0,), indent="  ")
+    listed = sorted(told, key=lambda use: -use.count)[:most]
+    width = max((len(f"{use.count:,}") for use in listed), default=0)
+    for use in listed:
+        times = f"{use.count:>{width},} x  " if captured else ""
+        yield from _item(
+            f"{times}{_meaning(use.message)}", use.example or use.message.text or use.message.event
+        )
     yield from _more(len(told), most)
 
 
@@ -100,16 +100,11 @@ def _left(left: Sequence[Entry], captured: bool, most: int | None) -> Iterator[s
     if not left:
         yield "\nleaves nothing that looks like a context operation\n"
         return
-    yield f"\nleaves {len(left)} that look like context operations:\n"
-    rows = []
-    for entry in left[:most]:
-        seen = entry.seen
-        text = seen.example or seen.text or seen.event
-        rows.append((f"{seen.count:,}", f"{entry.guess.routine}?", entry.guess.tells, _short(text)))
-    if captured:
-        yield from _table(("times", "guess", "tells", "as"), rows, numeric=(0,), indent="  ")
-    else:
-        yield from _table(("guess", "tells", "message"), [row[1:] for row in rows], indent="  ")
+    yield f"\nleaves {len(left)} that {'looks like a context operation' if len(left) == 1 else _LOOK}:\n"
+    for entry in sorted(left, key=lambda entry: -entry.seen.count)[:most]:
+        times = f"{entry.seen.count:,} x  " if captured else ""
+        text = entry.seen.example or entry.seen.text or entry.seen.event
+        yield from _item(f"{times}{entry.guess.routine}? {entry.guess.tells}", text)
     yield from _more(len(left), most)
 
 
@@ -122,11 +117,16 @@ def _unused(unused: Sequence[Message], captured: bool, most: int | None) -> Iter
     yield from _more(len(unused), most)
 
 
-def _row(message: Message, example: str = "") -> tuple[str, str, str, str]:
+def _meaning(message: Message) -> str:
+    """Say in one line what a message means."""
     given = [f"{what}={argument}" for what, argument in message.arguments.items()]
-    given += [f"when {each.argument}={'!' * each.negated}{each.value}" for each in message.when]
-    text = _short(example or message.text or message.event)
-    return message.routine, message.tells.name.lower(), " ".join(given) or "-", text
+    given += [f"when {each.argument} is {'not ' * each.negated}{each.value}" for each in message.when]
+    return f"{message.routine} {message.tells.name.lower()}{': ' * bool(given)}{', '.join(given)}"
+
+
+def _item(head: str, text: str) -> Iterator[str]:
+    yield f"  {clean(head)}\n"
+    yield f"      {_short(text)}\n"
 
 
 def _telling(profile: Profile) -> list[Message]:
@@ -148,7 +148,7 @@ def _many(count: int, what: str) -> str:
 
 
 def _table(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Iterable[int] = (), indent: str = ""
+    heads: Sequence[str], rows: Sequence[Sequence[str]], *, numeric: Iterable[int] = ()
 ) -> Iterator[str]:
     """Write rows below their heads, in columns as wide as they need; the last is not padded."""
     if not rows:
@@ -160,4 +160,4 @@ def _table(
             cell.rjust(width) if place in numeric else cell.ljust(width)
             for place, (cell, width) in enumerate(zip(row, widths, strict=True))
         ]
-        yield f"{indent}{'  '.join(cells).rstrip()}\n"
+        yield f"{'  '.join(cells).rstrip()}\n"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tracecheck.operations.profiles.formats import parse_printf
+from tracecheck.operations.profiles.grammar import MEMBERS
 from tracecheck.operations.profiles.guess import Guess, guess
 
 if TYPE_CHECKING:
@@ -27,9 +28,17 @@ _ORDER = (
     "filter",
     "status",
     "operation",
+    "old_requested",
     "context_type",
+    "size",
+    "pool",
+    "pool_tag",
     "major",
+    "phase",
     "irql",
+    "begin",
+    "sequence",
+    *MEMBERS,
 )
 _NUMBERED = re.compile(r"%(?P<number>[1-9]\d{0,2})!(?P<spec>[^!]{1,64})!|%0")
 _STATUS_ITEMS = frozenset({"ItemNTSTATUS", "ItemHRESULT", "ItemWINERROR"})
@@ -164,7 +173,9 @@ def draft(seen: Sequence[Seen], name: str, title: str = "") -> str:
     bound = [_message(each) for each in written if not each.ignore]
     ignored = [_message(each) for each in written if each.ignore]
     if ignored:
-        ignored.insert(0, "# What follows seems to tell of no operation, or of one that another message tells.\n")
+        ignored.insert(
+            0, "# What follows seems to tell of no operation, or of one that another message tells.\n"
+        )
     return "\n".join([head, *bound, *ignored]).rstrip("\n") + "\n"
 
 
@@ -234,7 +245,7 @@ def _message(entry: Entry) -> str:
     for what in _ORDER:
         if what in one.arguments:
             lines.append(f"{what} = {_argument(seen, one.arguments[what])}")
-    if "operation" in one.arguments:
+    if one.replace_flag and "operation" in one.arguments:
         lines.append('operation_is = "replace_if_exists"')
     lines += _tables(seen, one)
     return "\n".join([*lines, ""])
@@ -261,7 +272,9 @@ def _key_of(seen: Seen, number: int) -> str:
 
 
 def _inline(values: Mapping[str, str | int]) -> str:
-    return "{ " + ", ".join(f"{k} = {v if isinstance(v, int) else _quoted(v)}" for k, v in values.items()) + " }"
+    return (
+        "{ " + ", ".join(f"{k} = {v if isinstance(v, int) else _quoted(v)}" for k, v in values.items()) + " }"
+    )
 
 
 def _comment(text: str) -> str:

@@ -1,4 +1,4 @@
-r"""Formats from the texts that they have written: DbgPrint messages and lines of logs, back to ``%p`` and ``%x``.
+r"""Formats from the texts that they have written: lines of logs, back to ``%p`` and ``%x``.
 
 A number, an address, a status or a quoted string becomes a conversion; what stays is taken to be the
 format's own words. Texts that give the same format are one message.

@@ -21,7 +21,9 @@ _FIXED = {
 }
 #: What returns nothing, or is told of just before it is called: one line is all of it.
 _AT_ONCE = frozenset({Effect.RELEASE, Effect.REFERENCE, Effect.DELETE, Effect.CLEANUP, Effect.USE})
-_OBJECTS = {"stream": "file_object", "file_object": "file_object"}
+_MANY = frozenset(
+    {Effect.GET_MANY, Effect.RELEASE_MANY, Effect.UNLOAD, Effect.UNREGISTER, Effect.TEARDOWN_COMPLETE}
+)
 _PLACE = frozenset({"file_object", "stream"})
 
 
@@ -35,6 +37,7 @@ class Guess:
         arguments: What it is -> number of the conversion, from 1.
         constants: What it is -> value.
         when: Number of a conversion -> the value that it must have.
+        replace_flag: Whether the argument ``operation`` is a boolean that asks to replace.
         first: The routine whose next line names the allocated context; "" where none has to.
         weak: Whether it may well be no operation: a context of no type that the filter manager has, or a
             function of the driver that makes several calls.
@@ -46,6 +49,7 @@ class Guess:
     arguments: dict[str, int] = field(default_factory=dict)
     constants: dict[str, str | int] = field(default_factory=dict)
     when: dict[int, str] = field(default_factory=dict)
+    replace_flag: bool = False
     first: str = ""
     weak: bool = False
     doubts: tuple[str, ...] = ()
@@ -84,7 +88,9 @@ def _of_routine(text: str, said: str) -> Guess | None:
         return None
     doubts = (f"the text names {', '.join(named)}",) if len(named) > 1 else ()
     tells = _outcome(said)
-    if tells in ("result", "intent") and "status" not in words.numbers(text):
+    if ROUTINES[named[0]].effect in _AT_ONCE or ROUTINES[named[0]].effect in _MANY:
+        tells = "failure" if tells == "failure" else "result"
+    elif tells in ("result", "intent") and "status" not in words.numbers(text):
         tells, doubts = "intent", (*doubts, "whether it is written before the call")
     elif tells == "intent":
         tells = "result"
@@ -176,11 +182,18 @@ def _finished(found: Guess, text: str, said: str, expressions: tuple[str, ...]) 
         named.setdefault("context", named.pop("old_context"))
         named.pop("old_context", None)
     named |= words.numbers(text, expressions)
+    found = replace(found, replace_flag="operation" in named)
+    exact = words.exact(text)
+    named |= exact
+    if effect in (Effect.GET_MANY, Effect.RELEASE_MANY):
+        named = {what: n for what, n in named.items() if what != "context"} | words.members(text)
+    if "operation" in exact:
+        found = replace(found, replace_flag=False)
     if found.tells == "failure" and "status" not in named and "status" not in found.constants:
         status = words.bare_status(text)
         if status and status not in named.values():
             named["status"] = status
-    return replace(found, arguments=_fitting(named, found), **_waiting(found, named))
+    return replace(found, arguments=_fitting(named, found), first=_first(found, named))
 
 
 def _by_arguments(found: Guess, text: str, named: dict[str, int]) -> Guess:
@@ -192,6 +205,8 @@ def _by_arguments(found: Guess, text: str, named: dict[str, int]) -> Guess:
     if made and "context" in named and tells != "failure":
         doubt = "where the flag is set, a set, or the release of the old context, tells it"
         return replace(found, tells="success", when={made: "0"}, doubts=(*found.doubts, doubt), weak=False)
+    if "status" in words.numbers(text) and tells != "failure":
+        return replace(found, tells="result")
     if effect is Effect.GET and tells in ("intent", "result") and "context" in named:
         # Before a get nobody knows which context it will return.
         return replace(found, tells="success")
@@ -204,6 +219,7 @@ def _fitting(named: dict[str, int], found: Guess) -> dict[str, int]:
     """Leave out the arguments that the routine has no use for."""
     routine = ROUTINES[found.routine]
     unfit = set() if routine.effect is Effect.SET else {"operation"}
+    unfit |= set() if routine.effect is Effect.ALLOCATE else {"size", "pool", "pool_tag"}
     if routine.attached_to in ("instance", "volume") or routine.effect in (Effect.NONE, Effect.UNLOAD):
         unfit |= _PLACE
     if routine.effect in (Effect.NONE, Effect.UNLOAD, Effect.TEARDOWN_COMPLETE):
@@ -215,10 +231,10 @@ def _fitting(named: dict[str, int], found: Guess) -> dict[str, int]:
     return {what: number for what, number in named.items() if what not in unfit}
 
 
-def _waiting(found: Guess, named: dict[str, int]) -> dict[str, str]:
-    """Name the routine that will first name an allocated context."""
+def _first(found: Guess, named: dict[str, int]) -> str:
+    """Name the routine that will first name an allocated context; "" where none has to."""
     effect = ROUTINES[found.routine].effect
     kind = found.constants.get("context_type")
     if effect is not Effect.ALLOCATE or found.tells != "intent" or "context" in named or kind is None:
-        return {}
-    return {"first": next(_routine(Effect.SET, k) for k, name in TYPE_NAMES.items() if name.lower() == kind)}
+        return ""
+    return next(_routine(Effect.SET, k) for k, name in TYPE_NAMES.items() if name.lower() == kind)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,8 +68,9 @@ def usage(profile: Profile, known: Sequence[tuple[Source, Seen]], texts: Mapping
         if bound is None:
             unknown.append(seen)
             continue
-        for number in _bound_numbers(profile, binder, bound.bindings, source):
-            _count(counts, profile.messages[number - 1], seen.count, seen.example)
+        told = [binding.message for binding in bound.bindings]
+        for message in told or _ignored(profile, source):
+            _count(counts, message, seen.count, seen.example)
     left = _count_texts(profile, texts, counts)
     unknown += [Seen(text=each.text, count=each.count, example=each.example) for each in formats(left)[0]]
     return Usage(
@@ -87,18 +88,20 @@ def draft_seen(known: Sequence[tuple[Source, Seen]], texts: Mapping[str, int]) -
     return [*(seen for _, seen in known), *lines]
 
 
-def _bound_numbers(
-    profile: Profile, binder: Binder, bindings: Sequence[object], source: Source
-) -> list[int]:
-    """Number the messages that a definition is bound to; where they are ignored, find them by their format."""
-    numbers = [binding.message.number for binding in bindings]  # type: ignore[attr-defined]
-    if numbers:
-        return numbers
+def _ignored(profile: Profile, source: Source) -> list[Message]:
+    """Find the messages by which a profile ignores a definition."""
+    form = source.format
     return [
-        message.number
+        message
         for message in profile.messages
-        if message.ignore and Binder(replace(profile, messages=(message,))).bind(source) is not None
+        if message.ignore
+        and (message.event or (form and message.format and message.format.agrees(form)))
+        and (not message.event or message.event.rpartition("/")[2].lower() in _names(source))
     ]
+
+
+def _names(source: Source) -> tuple[str, ...]:
+    return source.name.lower(), str(source.number)
 
 
 def _count(counts: dict[int, Use], message: Message, count: int, example: str) -> None:

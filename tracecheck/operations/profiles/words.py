@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tracecheck.fltmgr import ROUTINES, ContextType, Effect
+from tracecheck.fltmgr import ROUTINES, TYPE_NAMES, ContextType, Effect
 
 #: A conversion of printf or WPP in a format string.
 CONVERSION = re.compile(
@@ -50,7 +50,8 @@ SUCCEEDED = re.compile(r"\bsucce\w+", re.I)
 #: A set that lost the race.
 SETTLED = re.compile(r"\balready (?:defined|exists|set)\b|\brace\b", re.I)
 ONGOING = re.compile(
-    r"\b(?:allocat|creat|replac|sett|gett|find|look|attach|delet|remov|clos)ing\b|\btry(?:ing)? to\b|\bbefore\b",
+    r"\b(?:allocat|creat|replac|sett|gett|find|look|attach|delet|remov|clos)ing\b"
+    r"|\btry(?:ing)? to\b|\bbefore\b",
     re.I,
 )
 #: Verb -> what it does; of a text that has several the first of the list counts.
@@ -100,7 +101,23 @@ _NUMBERS = (
     ("irql", re.compile(r"irql$", re.I)),
     ("context_type", re.compile(r"(?:context|ctx) ?type$", re.I)),
 )
-_LABEL = re.compile(r"([A-Za-z_][\w>.-]{0,60}(?: [\w>.-]{1,60}){0,2})\s*(?:[=:(,]|\bwith\b|\bis\b)?\s*\(?(?:0[xX])?$")
+# Labels that say exactly what they are, whatever the conversion.
+_EXACT = {
+    "contexttype": "context_type",
+    "operation": "operation",
+    "oldrequested": "old_requested",
+    "irql": "irql",
+    "majorfunction": "major",
+    "phase": "phase",
+    "size": "size",
+    "pooltype": "pool",
+    "pooltag": "pool_tag",
+    "sequence": "sequence",
+    "begin": "begin",
+}
+_LABEL = re.compile(
+    r"([A-Za-z_][\w>.-]{0,60}(?: [\w>.-]{1,60}){0,2})\s*(?:[=:(,]|\bwith\b|\bis\b)?\s*\(?(?:0[xX])?$"
+)
 _MADE = re.compile(r"(?:created|replaced)$", re.I)
 _SMALL_HEX = re.compile(r"%[-+ 0#]*\d*l?[xX]$")
 
@@ -136,7 +153,8 @@ def functions(text: str) -> list[str]:
 def routines(text: str) -> list[str]:
     """List the routines that a text names, of those that touch contexts."""
     words = re.findall(r"\b[A-Z]\w+", text)
-    return [w for w in dict.fromkeys(words) if w in ROUTINES and ROUTINES[w].effect is not Effect.NONE]
+    unsaid = (Effect.NONE, Effect.CAPTURE_START)
+    return [w for w in dict.fromkeys(words) if w in ROUTINES and ROUTINES[w].effect not in unsaid]
 
 
 def context_types(text: str) -> list[ContextType]:
@@ -172,8 +190,32 @@ def numbers(text: str, expressions: tuple[str, ...] = ()) -> dict[str, int]:
     return out
 
 
+def exact(text: str) -> dict[str, int]:
+    """Tell which arguments are labelled by the very names of what they are (``Irql=%s``)."""
+    out: dict[str, int] = {}
+    for number, (before, _) in enumerate(arguments(text), 1):
+        match = re.search(r"(\w{1,32})\s*=\s*(?:0[xX])?$", before[-64:])
+        what = _EXACT.get(match[1].lower()) if match is not None else None
+        if what is not None:
+            out.setdefault(what, number)
+    return out
+
+
+def members(text: str) -> dict[str, int]:
+    """Tell which arguments are members of FLT_RELATED_CONTEXTS (``StreamHandleContext=%p``)."""
+    out: dict[str, int] = {}
+    for number, (before, form) in enumerate(arguments(text), 1):
+        label = _LABEL.search(before[-256:])
+        kinds = context_types(label[1]) if label is not None and form[-1] == "p" else []
+        if kinds:
+            name = TYPE_NAMES[kinds[0]]
+            what = f"{'stream_handle' if name == 'StreamHandle' else name.lower()}_context"
+            out.setdefault(what, number)
+    return out
+
+
 def bare_status(text: str) -> int:
-    """Tell which argument of a failure is the status, where nothing names it: a last hexadecimal; 0 for none."""
+    """Tell which argument of a failure is an unnamed status: a last hexadecimal; 0 for none."""
     found = [number for number, (_, form) in enumerate(arguments(text), 1) if _SMALL_HEX.fullmatch(form)]
     return found[-1] if found and found[-1] == len(arguments(text)) else 0
 
