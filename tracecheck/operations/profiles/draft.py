@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tracecheck.operations.profiles.formats import parse_printf
 from tracecheck.operations.profiles.grammar import MEMBERS
 from tracecheck.operations.profiles.guess import Guess, guess
+from tracecheck.operations.profiles.words import arguments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +43,9 @@ _ORDER = (
 )
 _NUMBERED = re.compile(r"%(?P<number>[1-9]\d{0,2})!(?P<spec>[^!]{1,64})!|%0")
 _STATUS_ITEMS = frozenset({"ItemNTSTATUS", "ItemHRESULT", "ItemWINERROR"})
+# A profile's limits; what lies beyond them is left out of a draft.
+_LONGEST = 4096
+_MOST_MESSAGES = 10_000
 _PLAIN = re.compile(r"[^\w.-]+")
 _HEAD = """\
 # A draft, made of the texts of messages: read each message beside the line of the driver's source that writes
@@ -161,7 +165,7 @@ def draft(seen: Sequence[Seen], name: str, title: str = "") -> str:
     Returns:
         TOML that :func:`tracecheck.operations.profiles.load.parse` reads.
     """
-    written = entries(seen)
+    written = entries(seen)[:_MOST_MESSAGES]
     name = _PLAIN.sub("-", name)[:64].strip("-") or "draft"
     routines = sorted({each.guess.routine for each in written if not each.ignore})
     head = _HEAD.format(
@@ -182,10 +186,22 @@ def draft(seen: Sequence[Seen], name: str, title: str = "") -> str:
 def guess_of(seen: Seen) -> Guess | None:
     """Guess what a message means; an event's name and fields are read as a text."""
     if seen.text:
-        return guess(seen.text, seen.function, seen.expressions)
+        return _guess_of_text(seen)
     shown = ", ".join(f"{name} = {'%p' if _is_address(name) else '%x'}" for name in seen.fields)
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|_", " ", seen.event)
     return guess(f"{seen.event} {shown}") or guess(f"{words} {shown}")
+
+
+def _guess_of_text(seen: Seen) -> Guess | None:
+    read = parse_printf(seen.text)
+    words = any(literal.strip() for literal in read.literals)
+    if not words or len(seen.text) > _LONGEST or "\0" in seen.text:
+        return None
+    found = guess(seen.text, seen.function, seen.expressions)
+    if found is None or len(arguments(seen.text)) == len(read.conversions):
+        return found
+    doubts = (*found.doubts, "which arguments: the format has a percent sign that may be none")
+    return replace(found, arguments={}, when={}, replace_flag=False, doubts=doubts)
 
 
 def _is_address(name: str) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from tracecheck.operations.profiles.bind import Binder, Source
 from tracecheck.operations.profiles.draft import Entry, Seen, entries
 from tracecheck.operations.profiles.generalise import formats
-from tracecheck.operations.profiles.patterns import pattern_of, plain, search
+from tracecheck.operations.profiles.patterns import Sieve, pattern_of, search
 from tracecheck.payload.arrow import strings
 
 if TYPE_CHECKING:
@@ -115,11 +115,11 @@ def _count_texts(profile: Profile, texts: Mapping[str, int], counts: dict[int, U
         return {}
     lines = list(texts)
     column = strings(lines)
-    plain_column = plain(column)
+    sieve = Sieve(column)
     rest = np.arange(len(lines))
     # Where two formats fit a line, the one with more words of its own counts.
     for pattern, messages in sorted(_patterns(profile), key=lambda each: -each[0].certainty):
-        where = search(pattern, column, plain_column, rest, lines=True).where
+        where = search(pattern, column, rest[sieve.of(pattern)[rest]], lines=True).where
         if not len(where):
             continue
         total = sum(texts[lines[place]] for place in where.tolist())
