@@ -132,7 +132,7 @@ def _read(paths: Sequence[str], others: Others, progress: Progress | None) -> _R
         for log in logs:
             for chunk in log.chunks(_CHUNK):
                 if reader.add(chunk, records) < len(chunk.records):
-                    others.add(chunk, records, reader.names, log.header.pointer_size)
+                    others.add(chunk, records, log.header.pointer_size, reader)
                 records += len(chunk.records)
                 if progress is not None:
                     progress(done + chunk.done, total)
