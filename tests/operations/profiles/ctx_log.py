@@ -43,9 +43,7 @@ class CtxDriver:
             volume=volume,
         )
         end = "Filter will attach to the volume."
-        self.say(
-            "Instance setup complete (Volume = {volume}, Instance = {instance}). " + end, volume=volume
-        )
+        self.say("Instance setup complete (Volume = {volume}, Instance = {instance}). " + end, volume=volume)
         self.attached["instance"] = context
 
     def find_or_create(self, kind, file, create=True, race=None):
@@ -59,9 +57,7 @@ class CtxDriver:
         context = next(self._next)
         self.say(f"Setting {kind} context {{context}} {place}", context=context, file=file)
         if race is not None:
-            self.say(
-                f"Failed to set {kind} context with status 0x{ALREADY_DEFINED:x}. {place}", file=file
-            )
+            self.say(f"Failed to set {kind} context with status 0x{ALREADY_DEFINED:x}. {place}", file=file)
             self.say(f"Releasing {kind} context {{context}} {place}", context=context, file=file)
             self.say(
                 f"{kind.capitalize()} context already defined. Retaining old {kind} context {{context}} {place}",

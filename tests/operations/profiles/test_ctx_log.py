@@ -19,9 +19,7 @@ def capture(tmp_path):
         log = LogWriter()
         for number, line in enumerate(lines):
             payload = bytes(8) + line.encode() + b"\n\0"
-            log.system(
-                0, 100 + number * step, group=DBGPRINT, opcode=PRINTED, pid=4, tid=8, payload=payload
-            )
+            log.system(0, 100 + number * step, group=DBGPRINT, opcode=PRINTED, pid=4, tid=8, payload=payload)
         path = tmp_path / name
         log.write(str(path))
         return str(path)

@@ -16,8 +16,33 @@ from tracecheck.payload.wpp.tmf import read_tmf
 #: Of the messages that tell of operations, how many a draft must give the right routine, at least.
 RIGHT = {"ctx": (67, 72), "avscan": (29, 29), "change": (18, 19), "delete": (2, 6), "swapbuffers": (3, 3)}
 _WORDS = st.sampled_from(
-    ["Setting", "Failed to get", "Releasing", "stream context", "file", "context", "status", "FltGetFileContext"]
-    + [" = %p", " 0x%x", "%!STATUS!", "%d", "(", ")", "\n", "%", "%%", "\\", '"', "\0", "Instance", "#", "'''"]
+    [
+        "Setting",
+        "Failed to get",
+        "Releasing",
+        "stream context",
+        "file",
+        "context",
+        "status",
+        "FltGetFileContext",
+    ]
+    + [
+        " = %p",
+        " 0x%x",
+        "%!STATUS!",
+        "%d",
+        "(",
+        ")",
+        "\n",
+        "%",
+        "%%",
+        "\\",
+        '"',
+        "\0",
+        "Instance",
+        "#",
+        "'''",
+    ]
 )
 
 
@@ -93,7 +118,9 @@ class TestGuess:
         found = guess(text)
         assert (found.routine, found.tells, found.arguments) == (routine, tells, named)
 
-    @pytest.mark.parametrize("text", ["Opened %wZ", "Failed to allocate MDL", "context switch", "status 0x%x"])
+    @pytest.mark.parametrize(
+        "text", ["Opened %wZ", "Failed to allocate MDL", "context switch", "status 0x%x"]
+    )
     def test_other_texts_mean_nothing(self, text):
         """A message without the words of a context operation is left alone."""
         assert guess(text) is None
@@ -135,5 +162,7 @@ class TestAnyText:
 
     def test_a_log_of_nothing_but_different_lines_is_bounded(self):
         """Beyond a number of formats messages are counted, not kept."""
-        found, left = formats((f"name{'abcdefghij'[n % 10]}x{'q' * (n // 10)}", 1) for n in range(MOST_FORMATS + 50))
+        found, left = formats(
+            (f"name{'abcdefghij'[n % 10]}x{'q' * (n // 10)}", 1) for n in range(MOST_FORMATS + 50)
+        )
         assert (len(found), left) == (MOST_FORMATS, 50)

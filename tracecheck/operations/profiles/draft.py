@@ -60,7 +60,9 @@ title = {title}
 # driver that releases without a line seems to leak. Move what is not so; put routines that the driver calls
 # and never logs into "silent"; then take the comments away.
 # [coverage]
-# complete = [{routines}]
+# complete = [
+{routines}
+# ]
 # partial = []
 # silent = []
 # note = ""
@@ -172,7 +174,7 @@ def draft(seen: Sequence[Seen], name: str, title: str = "") -> str:
         file=f"{name}.toml",
         name=_quoted(name),
         title=_quoted(title or name),
-        routines=", ".join(map(_quoted, routines)),
+        routines="\n".join(f"#     {_quoted(routine)}," for routine in routines),
     )
     bound = [_message(each) for each in written if not each.ignore]
     ignored = [_message(each) for each in written if each.ignore]

@@ -92,7 +92,7 @@ _POINTERS = (
     ("volume", re.compile(r"vol(?:ume)?$", re.I)),
     ("transaction", re.compile(r"(?:transaction|\btx)$", re.I)),
     ("filter", re.compile(r"filter$", re.I)),
-    ("stream", re.compile(r"(?:fs ?context|scb|fcb)$", re.I)),
+    ("stream", re.compile(r"(?:fs ?context|scb|fcb|^stream)$", re.I)),
 )
 _NUMBERS = (
     ("status", re.compile(r"status$|\brc$|\berror$|^sta$", re.I)),
