@@ -23,7 +23,7 @@ class TestPage:
     """What a driver developer follows step by step works."""
 
     def test_the_steps_print_what_the_page_shows(self, tmp_path, monkeypatch, capsys):
-        """Draft, check, first verdict, coverage, second verdict: each prints, to the letter, what is shown."""
+        """Draft, check, first verdict, coverage, second verdict: each prints just what is shown."""
         monkeypatch.chdir(tmp_path)
         seen = []
         for command, printed in TRANSCRIPTS:

@@ -60,7 +60,8 @@ class CtxDriver:
             self.say(f"Failed to set {kind} context with status 0x{ALREADY_DEFINED:x}. {place}", file=file)
             self.say(f"Releasing {kind} context {{context}} {place}", context=context, file=file)
             self.say(
-                f"{kind.capitalize()} context already defined. Retaining old {kind} context {{context}} {place}",
+                f"{kind.capitalize()} context already defined. Retaining old {kind} context {{context}} "
+                f"{place}",
                 context=race,
                 file=file,
             )
@@ -171,7 +172,8 @@ class CtxDriver:
             context=context,
         )
         self.say(
-            "Releasing instance context {context} for volume {name} (Volume = {volume}, Instance = {instance})",
+            "Releasing instance context {context} for volume {name} "
+            "(Volume = {volume}, Instance = {instance})",
             context=context,
             name=r"\Device\HarddiskVolume2",
             volume=volume,

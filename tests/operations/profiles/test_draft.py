@@ -16,33 +16,9 @@ from tracecheck.payload.wpp.tmf import read_tmf
 #: Of the messages that tell of operations, how many a draft must give the right routine, at least.
 RIGHT = {"ctx": (67, 72), "avscan": (29, 29), "change": (18, 19), "delete": (2, 6), "swapbuffers": (3, 3)}
 _WORDS = st.sampled_from(
-    [
-        "Setting",
-        "Failed to get",
-        "Releasing",
-        "stream context",
-        "file",
-        "context",
-        "status",
-        "FltGetFileContext",
-    ]
-    + [
-        " = %p",
-        " 0x%x",
-        "%!STATUS!",
-        "%d",
-        "(",
-        ")",
-        "\n",
-        "%",
-        "%%",
-        "\\",
-        '"',
-        "\0",
-        "Instance",
-        "#",
-        "'''",
-    ]
+    ["Setting", "Failed to get", "Releasing", "stream context", "file", "context", "FltGetFileContext"]
+) | st.sampled_from(
+    [" = %p", " 0x%x", "%!STATUS!", "%d", "(", ")", "\n", "%", "%%", "\\", '"', "\0", "Instance", "#", "'''"]
 )
 
 
@@ -77,7 +53,7 @@ class TestKnownDrivers:
         assert all(message.format.literals in texts for message in profile.messages)
 
     def test_system_informer(self, corpus):
-        """Of 637 messages the two of the filter manager's contexts are bound, and the driver's own are not."""
+        """Of 637 messages the two of the filter manager's contexts are bound; the driver's own are not."""
         definitions = read_tmf(corpus / "tmf" / "systeminformer.tmf").definitions
         found = entries([of_definition(definition) for definition in definitions])
         assert {each.seen.text: each.guess.routine for each in found if not each.ignore} == {

@@ -118,7 +118,7 @@ class TestSystemInformer:
     """System Informer's driver: its real WPP messages."""
 
     def test_all_its_context_messages_are_known(self, corpus):
-        """Of 637 messages those with the word context are bound or ignored, and the two of the filter bound."""
+        """Of 637 messages those with the word context are known, and the filter's two are bound."""
         definitions = read_tmf(corpus / "tmf" / "systeminformer.tmf").definitions
         binder = Binder(load("systeminformer"))
         bound = {}

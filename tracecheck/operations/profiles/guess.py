@@ -26,6 +26,9 @@ _MANY = frozenset(
 )
 _PLACE = frozenset({"file_object", "stream"})
 
+# What a message says stands at its beginning; a text may be made to take long.
+_LONGEST = 1024
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -66,7 +69,7 @@ def guess(text: str, function: str = "", expressions: tuple[str, ...] = ()) -> G
     Returns:
         The guess; None where the text has none of the words.
     """
-    text = text[:4096].replace("\\n", "\n").replace("\\t", "\t")
+    text = text[:_LONGEST].replace("\\n", "\n").replace("\\t", "\t")
     said = words.said(text)
     found = _of_routine(text, said) or _of_callback(text, said) or _of_words(text, said)
     found = found or _of_function(said, [*words.functions(text), function])
