@@ -82,6 +82,15 @@ class TestCtxLog:
         assert main(["profile", "check", "ctx", capture(ctx_log.healthy_run())]) == 0
         assert "leaves nothing" in capsys.readouterr().out
 
+    def test_an_unedited_draft_claims_nothing_either(self, capture, tmp_path, capsys):
+        """A profile drafted of the log itself finds no error in a driver that has none."""
+        path, draft = capture(ctx_log.healthy_run()), tmp_path / "draft.toml"
+        assert main(["profile", "draft", path, "-o", str(draft)]) == 0
+        capsys.readouterr()
+        _, report, _ = checked(capsys, path, "--profile", str(draft), "--profile", "none")
+        assert {finding["severity"] for finding in report["findings"]} <= {"note"}
+        assert report["summary"]["operations"] > 40
+
     def test_a_debugview_log_is_known_too(self, tmp_path, capsys):
         """The same lines as DebugView saves them, where a message of several lines is one still."""
         path = tmp_path / "ctx.log"

@@ -63,6 +63,20 @@ class TestKnownDrivers:
         }
         assert all(each.guess.tells == "failure" for each in found if "failed" in each.seen.text)
 
+    def test_an_announced_get_is_completed(self):
+        """A context that is only shown is the success of a get whose outcome no other line tells."""
+        lines = [
+            "Getting instance context (Instance = %p)",
+            "Teardown of %wZ (InstanceContext = %p)",
+            "Stream context info (StreamContext = %p)",
+        ]
+        found = entries([Seen(text=line) for line in lines])
+        assert [(e.guess.routine, e.guess.tells, bool(e.ignore)) for e in found] == [
+            ("FltGetInstanceContext", "intent", False),
+            ("FltGetInstanceContext", "success", False),
+            ("ContextUse", "result", True),
+        ]
+
 
 class TestGuess:
     """Single texts of other drivers, and what they tell."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from tracecheck.fltmgr import ROUTINES, TYPE_NAMES, ContextType, Effect
 from tracecheck.operations.profiles.formats import parse_printf
 from tracecheck.operations.profiles.grammar import MEMBERS
 from tracecheck.operations.profiles.guess import Guess, guess
@@ -233,15 +234,30 @@ def _joined(entry: Entry, seen: Seen) -> Entry:
 def _settled(found: list[Entry]) -> list[Entry]:
     """Correct guesses by each other: a message that only repeats what others tell is ignored."""
     certain = {(e.guess.routine, e.guess.constants.get("context_type")) for e in found if not e.guess.weak}
+    silent = _silent_gets(found)
     out = []
     for entry in found:
         one = entry.guess
         told = (one.routine, one.constants.get("context_type")) in certain
-        if one.weak and (told or "context_type" not in one.constants):
+        get = silent.get(one.constants.get("context_type"))
+        if one.weak and one.routine == "ContextUse" and get is not None:
+            doubts = (f"the success of {get}, which no other message tells",)
+            constants = {what: value for what, value in one.constants.items() if what != "context_type"}
+            got = replace(one, routine=get, tells="success", weak=False, doubts=doubts, constants=constants)
+            out.append(replace(entry, guess=got))
+        elif one.weak and (told or "context_type" not in one.constants or one.routine == "ContextUse"):
             out.append(replace(entry, ignore="; ".join(one.doubts) or "another message tells it"))
         else:
             out.append(entry)
     return out
+
+
+def _silent_gets(found: list[Entry]) -> dict[object, str]:
+    """Find the gets that are announced and whose context no message tells: context type -> routine."""
+    gets = [each.guess for each in found if ROUTINES[each.guess.routine].effect is Effect.GET]
+    told = {one.routine for one in gets if "context" in one.arguments}
+    announced = {one.routine for one in gets if one.tells == "intent"} - told
+    return {TYPE_NAMES[ContextType(ROUTINES[name].context_type)].lower(): name for name in announced}
 
 
 def _message(entry: Entry) -> str:

@@ -131,7 +131,7 @@ def _of_words(text: str, said: str) -> Guess | None:
     found = next(((e, m) for e, pattern in words.VERBS if (m := pattern.search(spoken))), None)
     if found is None:
         shows = "context" in words.pointers(text)
-        return _typed(Guess("ContextUse", doubts=("a line that shows a context",)), kind) if shows else None
+        return _typed(Guess("ContextUse", weak=True, doubts=("it shows a context",)), kind) if shows else None
     effect, verb = found
     weak = effect is Effect.ALLOCATE and verb[0].lower().startswith("creat")
     if weak:
