@@ -13,8 +13,8 @@ from tracecheck.commands import options
 from tracecheck.commands.emit import emit
 from tracecheck.commands.progress import progress
 from tracecheck.commands.spool import Spool
-from tracecheck.etl import open_log
 from tracecheck.payload.arrow import from_numpy
+from tracecheck.payload.text import TextLog, open_capture
 from tracecheck.reporters import events
 from tracecheck.reporters.common import clean, rows
 from tracecheck.reporters.losses import loss_line
@@ -37,19 +37,34 @@ _MOST_WARNINGS = 10
 @options.formats("text", "jsonl")
 @options.output
 @click.option("--limit", type=click.IntRange(min=0), help="Show only as many events, the earliest ones.")
+@options.input_form
 @options.quiet
-def command(capture: str, form: str, output: Path | None, limit: int | None, quiet: bool) -> int:
+def command(
+    capture: str, form: str, output: Path | None, limit: int | None, input_form: str, quiet: bool
+) -> int:
     """List the events of a capture in the order of time.
 
-    Fields of self-describing (TraceLogging) events are decoded; other payloads are shown as bytes.
+    Fields of self-describing (TraceLogging) events are decoded; other payloads are shown as bytes. Of a text
+    log, the messages are listed.
     """
     render = events.render_jsonl if form == "jsonl" else events.render_text
-    with open_log(capture) as log, Spool(limit) as spool:
+    with open_capture(capture, input_form, options.tracefmt_prefix()) as log, Spool(limit) as spool:
         with progress("Reading", quiet) as advance:
-            fill(spool, log, render, advance)
+            if isinstance(log, TextLog):
+                _fill_lines(spool, log, form, advance)
+            else:
+                fill(spool, log, render, advance)
         emit(spool.lines(), output, [capture])
         _warn(log)
     return 0
+
+
+def _fill_lines(spool: Spool, log: TextLog, form: str, advance: Callable[[int, int], None] | None) -> None:
+    """Render the messages of a text log into a spool."""
+    from tracecheck.commands import text_log
+    from tracecheck.reporters import lines
+
+    text_log.fill(spool, log, lines.render_jsonl if form == "jsonl" else lines.render_text, advance)
 
 
 def fill(
@@ -80,11 +95,11 @@ def _parts(chunk: Chunk, wanted: NDArray[np.int64]) -> Iterator[Chunk]:
         yield replace(chunk, records=chunk.records.take(from_numpy(some, pa.int64())))
 
 
-def _warn(log: Log) -> None:
+def _warn(log: Log | TextLog) -> None:
     """Say on stderr what the list lacks."""
-    lines = [loss_line(loss) for loss in rows(log.losses())] + [
-        f"warning: {clean(text)}" for text in log.warnings
-    ]
+    lines = [f"note: {text}" for text in log.notes] if isinstance(log, TextLog) else []
+    lines += [loss_line(loss) for loss in rows(log.losses())]
+    lines += [f"warning: {clean(text)}" for text in log.warnings]
     for line in lines[:_MOST_WARNINGS]:
         click.echo(f"tracecheck: {line}", err=True)
     if len(lines) > _MOST_WARNINGS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tracecheck.etl import Chunk
+
+class Keyed(Protocol):
+    """Records with the columns that put them in order: ``time``, ``sequence`` and ``offset``."""
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Give a column."""
 
 
 class Spool:
@@ -41,7 +46,7 @@ class Spool:
     ) -> None:
         self._file.close()
 
-    def wanted(self, chunk: Chunk) -> NDArray[np.int64]:
+    def wanted(self, chunk: Keyed) -> NDArray[np.int64]:
         """Tell which records of a chunk may be among those that are given back, in the order of time."""
         time = chunk.column("time")
         order = _time_order(time, chunk.column("sequence"), chunk.column("offset"))
@@ -51,7 +56,7 @@ class Spool:
                 order = order[time[order] <= self._latest]
         return order
 
-    def add(self, chunk: Chunk, lines: list[bytes]) -> None:
+    def add(self, chunk: Keyed, lines: list[bytes]) -> None:
         """Keep the lines of a chunk's records.
 
         Args:
