@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 NO_CPU = 0xFFFF
 _UTF8_FIRST, _UTF8_REST = 0xC0, 0x80
 _LONGEST_CHARACTER = 4
+_LINE_END, _FEEDS = 2, (ord("\r"), ord("\n"))
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ class TextLog:
         """Read the messages of a block; give them and where to go on."""
         texts = _strings(block.data, block.start)
         found = pc.extract_regex(texts, self.form.pattern)
-        heads, taken = self._heads(texts, found), len(block)
+        heads, taken = self._heads(block, texts, found), len(block)
         if not self.form.alone:
             if not block.last and not block.cut and (len(heads) > 1 or (len(heads) and heads[0])):
                 # The last message may go on in the next block: it is read with that.
@@ -194,9 +195,12 @@ class TextLog:
         self.lines += taken
         return lines, lines.done
 
-    def _heads(self, texts: pa.StringArray, found: pa.StructArray) -> Ints:
+    def _heads(self, block: Block, texts: pa.StringArray, found: pa.StructArray) -> Ints:
         """Find the lines that begin a message."""
         begins = valid(found)
+        if self.form.alone:
+            # Blank lines are no messages; most of them are seen without a look at the text.
+            begins &= (np.diff(block.start) > _LINE_END) | ~np.isin(block.data[block.start[:-1]], _FEEDS)
         if self.form.name == "tracefmt" and not begins.all():
             others = np.flatnonzero(~begins)
             unknown = others[flags(pc.match_substring_regex(rows(texts, others), unknown_pattern()))]
