@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from tracecheck.errors import UsageError
 from tracecheck.etl import LOSSES, open_log
 from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses, shift_back
+from tracecheck.operations.others import Others, Sources
 from tracecheck.replay import Replay, replay
 from tracecheck.rules import Judgement, judge
 
@@ -50,6 +51,8 @@ class Analysis:
         verdict: The capture's verdict.
         records: How many records the files hold.
         warnings: What could not be read, a line each.
+        profiles: The names of the profiles that were used.
+        notes: What else there is to say of how it was read, a line each.
     """
 
     paths: tuple[str, ...]
@@ -61,6 +64,8 @@ class Analysis:
     verdict: Verdict
     records: int
     warnings: tuple[str, ...]
+    profiles: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -72,19 +77,31 @@ class _Read:
     coverage: Coverage
     records: int
     warnings: list[str]
+    others: Others
 
 
-def analyse(paths: Sequence[str], *, progress: Progress | None = None) -> Analysis:
+def analyse(
+    paths: Sequence[str],
+    *,
+    profiles: Sequence[str | Path] = (),
+    sources: Sources | None = None,
+    progress: Progress | None = None,
+) -> Analysis:
     """Read a capture, replay it and judge it.
 
     Args:
         paths: Its files: one .etl, or several of one session.
+        profiles: Names or files of profiles that say what the driver's own messages mean; those that come
+            with the package are used on their own where their messages occur, unless one of the names is
+            "none".
+        sources: Gives the catalogue of WPP message definitions; None for what the environment names.
         progress: Called with the bytes read so far and the bytes in all.
 
     Raises:
         InputError: A file cannot be read at all.
+        UsageError: There is no such profile.
     """
-    read = _read(paths, progress)
+    read = _read(paths, Others(profiles, sources), progress)
     replayed = replay(read.operations, read.losses)
     judgement = judge(read.operations, replayed, read.losses, read.coverage)
     return Analysis(
@@ -97,10 +114,12 @@ def analyse(paths: Sequence[str], *, progress: Progress | None = None) -> Analys
         verdict=_verdict(read, replayed, judgement),
         records=read.records,
         warnings=tuple(read.warnings),
+        profiles=tuple(read.others.profiles),
+        notes=tuple(read.others.notes),
     )
 
 
-def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
+def _read(paths: Sequence[str], others: Others, progress: Progress | None) -> _Read:
     """Read the operations of all files, and their losses."""
     reader = CanonicalReader()
     losses: list[pa.Table] = []
@@ -112,7 +131,8 @@ def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
         total = sum(log.size for log in logs)
         for log in logs:
             for chunk in log.chunks(_CHUNK):
-                reader.add(chunk, records)
+                if reader.add(chunk, records) < len(chunk.records):
+                    others.add(chunk, records, reader.names, log.header.pointer_size)
                 records += len(chunk.records)
                 if progress is not None:
                     progress(done + chunk.done, total)
@@ -121,9 +141,10 @@ def _read(paths: Sequence[str], progress: Progress | None) -> _Read:
             warnings += [f"{log.path}: {line}" for line in log.warnings]
     if reader.problems:
         warnings.append(f"{reader.problems} events do not fit their own schema; what fits was read")
+    coverage = _coverage(reader, others)
     operations = assemble(reader.rows, reader.names)
     merged = shift_back(pa.concat_tables(losses) if losses else LOSSES.empty_table(), reader.lag)
-    return _Read(operations, refine_losses(operations, merged), _coverage(reader), records, warnings)
+    return _Read(operations, refine_losses(operations, merged), coverage, records, warnings, others)
 
 
 def _distinct(paths: Sequence[str]) -> None:
@@ -140,12 +161,17 @@ def _distinct(paths: Sequence[str]) -> None:
         seen.add((found.st_dev, found.st_ino))
 
 
-def _coverage(reader: CanonicalReader) -> Coverage:
-    """Put together what the CaptureStart events declare; what any of them leaves out is not complete."""
-    if not reader.coverage:
-        return Coverage(declared=False)
-    lists = [frozenset(text.split()) for text in reader.coverage if text is not None]
-    return Coverage(declared=True, routines=frozenset.intersection(*lists) if lists else None)
+def _coverage(reader: CanonicalReader, others: Others) -> Coverage:
+    """Put together what the CaptureStart events and the profiles declare; take the profiles' operations."""
+    parts = []
+    if reader.coverage or reader.rows.size:
+        lists = [frozenset(text.split()) for text in reader.coverage if text is not None]
+        routines = frozenset.intersection(*lists) if lists else None
+        parts.append(Coverage(declared=bool(reader.coverage), routines=routines))
+    declared = others.finish(reader.rows)
+    if declared is not None:
+        parts.append(declared)
+    return Coverage.joint(parts) if parts else Coverage(declared=False)
 
 
 def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
@@ -153,7 +179,9 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
     reasons, advice = list(judgement.withheld), list(judgement.advice)
     if not len(read.operations):
         reasons.append("the capture holds no operation on a filter context")
-        advice.append("enable the provider TraceCheck.FilterContexts while the driver runs")
+        advice += read.others.advice or [
+            "enable the provider TraceCheck.FilterContexts while the driver runs"
+        ]
     if len(read.losses):
         reasons.append("events are missing from the capture")
         advice.append("capture with more and larger buffers, and not to a circular file")

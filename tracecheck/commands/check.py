@@ -9,7 +9,9 @@ import click
 from tracecheck.capture import analyse
 from tracecheck.commands import options
 from tracecheck.commands.emit import emit
+from tracecheck.commands.notes import say
 from tracecheck.commands.progress import progress
+from tracecheck.commands.sources import sources
 from tracecheck.reporters import json_report, text
 from tracecheck.reporters.common import SEVERITIES
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tracecheck.capture import Analysis
+    from tracecheck.commands.sources import Sources
 
 EXIT_CLEAN, EXIT_FINDINGS, EXIT_INCONCLUSIVE = 0, 1, 3
 
@@ -33,9 +36,18 @@ EXIT_CLEAN, EXIT_FINDINGS, EXIT_INCONCLUSIVE = 0, 1, 3
     help="Exit with 1 on a finding of this severity or a worse one.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every context, not three of each kind.")
+@options.profiles
+@sources
 @options.quiet
 def command(
-    captures: tuple[str, ...], form: str, output: Path | None, fail_on: str, everything: bool, quiet: bool
+    captures: tuple[str, ...],
+    form: str,
+    output: Path | None,
+    fail_on: str,
+    everything: bool,
+    profiles: tuple[str, ...],
+    sources: Sources,
+    quiet: bool,
 ) -> int:
     """Find leaks, double releases and uses after release.
 
@@ -43,7 +55,8 @@ def command(
     3 nothing found but inconclusive, 4 unreadable input.
     """
     with progress("Checking", quiet) as advance:
-        analysis = analyse(captures, progress=advance)
+        analysis = analyse(captures, profiles=profiles, sources=sources, progress=advance)
+    say(analysis.notes)
     if form == "json":
         pieces = json_report.render(analysis)
     else:

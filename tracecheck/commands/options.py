@@ -18,6 +18,13 @@ CAPTURE = click.STRING
 output = click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="Write there instead of to the standard output."
 )
+profiles = click.option(
+    "--profile",
+    "profiles",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Read the driver's own messages by a profile; 'none' uses none on its own.",
+)
 quiet = click.option("-q", "--no-progress", "quiet", is_flag=True, help="Show no progress.")
 
 #: The form of a text log where its beginning does not tell it; the names are those of

@@ -11,7 +11,9 @@ import numpy as np
 from tracecheck.capture import analyse
 from tracecheck.commands import options
 from tracecheck.commands.emit import emit
+from tracecheck.commands.notes import say
 from tracecheck.commands.progress import progress
+from tracecheck.commands.sources import sources
 from tracecheck.errors import UsageError
 from tracecheck.reporters import timeline
 from tracecheck.reporters.common import pointer
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pyarrow as pa
+
+    from tracecheck.commands.sources import Sources
 
 _POINTER = re.compile(r"(?:0x)?([0-9a-f`]{1,17})(?:#(\d{1,9}))?", re.IGNORECASE)
 _SUGGESTIONS = 3
@@ -32,9 +36,18 @@ _DIGITS = 16
 @click.option("--id", "by_id", is_flag=True, help="CONTEXT is a context's id, not a pointer.")
 @options.formats("text", "json")
 @options.output
+@options.profiles
+@sources
 @options.quiet
 def command(
-    captures: tuple[str, ...], context: str, by_id: bool, form: str, output: Path | None, quiet: bool
+    captures: tuple[str, ...],
+    context: str,
+    by_id: bool,
+    form: str,
+    output: Path | None,
+    profiles: tuple[str, ...],
+    sources: Sources,
+    quiet: bool,
 ) -> int:
     """Show the life of one context, operation by operation.
 
@@ -44,7 +57,8 @@ def command(
     # Asked for before the work: a slip of the keyboard should not cost a minute.
     wanted = _number(context) if by_id else _pointer(context)
     with progress("Reading", quiet) as advance:
-        analysis = analyse(captures, progress=advance)
+        analysis = analyse(captures, profiles=profiles, sources=sources, progress=advance)
+    say(analysis.notes)
     ids = _find_id(analysis.contexts, wanted[0]) if by_id else find(analysis.contexts, *wanted)
     if form == "json":
         pieces = timeline.render_json(analysis, ids)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tracecheck.operations.batch import OPTIONAL
 from tracecheck.operations.names import Names
 from tracecheck.operations.rows import Rows
-from tracecheck.operations.table import OPERATIONS
+from tracecheck.operations.table import ASSUMED, OPERATIONS
 from tracecheck.payload.arrow import from_numpy, strings
 
 _TEXTS = ("routine", "function", "site")
@@ -23,12 +23,14 @@ def assemble(rows: Rows, names: Names) -> pa.Table:
         names: The strings that their codes are of.
 
     Returns:
-        A table of schema :data:`~tracecheck.operations.table.OPERATIONS`; columns of the provider's own
-        follow its columns.
+        A table of schema :data:`~tracecheck.operations.table.OPERATIONS`; behind its columns, if profiles
+        were used, :data:`~tracecheck.operations.table.ASSUMED`, then columns of the provider's own.
     """
     order = time_order(rows)
     texts = strings(names.texts)
     table = pa.Table.from_arrays([_column(f, rows, order, texts) for f in OPERATIONS], schema=OPERATIONS)
+    if "assumed" in rows:
+        table = table.append_column(ASSUMED, from_numpy(rows.pop("assumed", order), ASSUMED.type))
     for name in rows.own_names():
         column = f"{name}_2" if name in table.schema.names else name
         table = table.append_column(column, rows.own(name, order))

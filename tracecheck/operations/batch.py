@@ -12,6 +12,8 @@ from tracecheck.payload.arrow import from_numpy
 
 #: Columns that a batch holds, and their types. ``has_`` columns tell which values were logged;
 #: ``buffer_sequence`` and ``buffer_offset`` break ties of time and are dropped after the sort.
+#: ``binding`` and ``assumed`` are of rows that a profile made: the message that each is of, and whether it is
+#: taken to have succeeded because nothing said otherwise.
 DTYPES: dict[str, str] = {
     "time": "i8",
     "tick": "i8",
@@ -46,6 +48,8 @@ DTYPES: dict[str, str] = {
     "record": "u8",
     "buffer_sequence": "i8",
     "buffer_offset": "u4",
+    "binding": "i4",
+    "assumed": "?",
 }
 #: The columns for which 0 is not the same as "not logged".
 OPTIONAL = (

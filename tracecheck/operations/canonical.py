@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tracecheck.etl import Chunk
 from tracecheck.fltmgr import ROUTINES, TYPE_NAMES, Effect, Routine
 from tracecheck.operations.batch import Batch
+from tracecheck.operations.members import by_member
 from tracecheck.operations.names import Names
 from tracecheck.operations.rows import Rows
 from tracecheck.payload.tracelogging import Decoded, decode
@@ -87,17 +88,21 @@ class CanonicalReader:
         self.unknown: set[str] = set()
         self._kept: set[str] = set()
 
-    def add(self, chunk: Chunk, first_record: int) -> None:
+    def add(self, chunk: Chunk, first_record: int) -> int:
         """Take the provider's events of a chunk.
 
         Args:
             chunk: Records, in file order.
             first_record: The number of the chunk's first record in the capture.
+
+        Returns:
+            How many of the records are the provider's.
         """
         provider = chunk.column("provider")
         mine = np.flatnonzero((provider[:, 0] == _PROVIDER_WORDS[0]) & (provider[:, 1] == _PROVIDER_WORDS[1]))
-        if not len(mine):
-            return
+        count = len(mine)
+        if not count:
+            return 0
         schema = chunk.column("schema")[mine].astype(np.int64)
         mine, schema = mine[schema != 0], schema[schema != 0]
         start = chunk.column("payload")[mine].astype(np.int64)
@@ -109,6 +114,7 @@ class CanonicalReader:
             if batch is not None:
                 self.rows.add(batch)
                 self.lag = max(self.lag, batch.lag)
+        return count
 
     def _keeps(self, name: str) -> bool:
         """Tell whether a field that the schema does not know is kept: the first ones of a capture are."""
@@ -137,7 +143,8 @@ class CanonicalReader:
         if ROUTINES[name].effect is Effect.CAPTURE_START:
             self.coverage += _texts(fields["Coverage"]) if "Coverage" in fields else [None] * len(rows)
         if ROUTINES[name].effect in (Effect.GET_MANY, Effect.RELEASE_MANY):
-            batch = _by_member(batch, fields)
+            members = [(kind, numbers(fields[f], "u8")[0]) for f, kind in _MEMBERS.items() if f in fields]
+            batch = by_member(batch, members)
         return batch
 
 
@@ -236,20 +243,3 @@ def _relay(batch: Batch, fields: dict[str, pa.Array]) -> int:
             value, there = numbers(fields[field], batch.dtype(column))
             batch[column] = np.where(there, value, batch[column])
     return int((written - batch["time"]).max(initial=0))
-
-
-def _by_member(batch: Batch, fields: dict[str, pa.Array]) -> Batch:
-    """Give a call on several contexts a row for each; one that names no context keeps its one row."""
-    parts, named = [], batch["context"] != 0
-    for field, kind in _MEMBERS.items():
-        if field not in fields:
-            continue
-        pointer, _ = numbers(fields[field], "u8")
-        rows = np.flatnonzero(pointer)
-        part = batch.take(rows)
-        part["context"], part["has_context"] = pointer[rows], np.ones(len(rows), np.bool_)
-        part["context_type"] = np.full(len(rows), kind, np.uint16)
-        named[rows] = True
-        parts.append(part)
-    parts.append(batch.take(np.flatnonzero(~named | (batch["context"] != 0))))
-    return Batch.concat(parts)

@@ -2,23 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Which routines a capture logs completely, as its CaptureStart events declare.
+    """Which routines a capture logs completely, as its CaptureStart events or a profile declare.
 
     Attributes:
-        declared: Whether a CaptureStart event was seen at all.
+        declared: Whether anything was declared at all.
         routines: The routines that are complete; None where the writer declares all that it ever emits.
+        partial: Routines of which only some calls are logged, of those that would else be complete.
+        silent: Routines that are called but never logged, likewise.
+        note: Where the gaps are, in the words of the profile's author.
+        profile: The names of the profiles that the capture was read by; "" where it needed none.
     """
 
     declared: bool
     routines: frozenset[str] | None = None
+    partial: frozenset[str] = frozenset()
+    silent: frozenset[str] = frozenset()
+    note: str = ""
+    profile: str = ""
 
     def lacks(self, needed: frozenset[str]) -> frozenset[str]:
         """Tell which of the needed routines are declared to be incomplete."""
-        if self.routines is None:
-            return frozenset()
-        return needed - self.routines
+        lacking = needed & (self.partial | self.silent)
+        return lacking if self.routines is None else lacking | (needed - self.routines)
+
+    @staticmethod
+    def joint(parts: Iterable[Coverage]) -> Coverage:
+        """Put together what several writers declare of one capture: what any leaves out is not complete.
+
+        Args:
+            parts: At least one.
+        """
+        every = list(parts)
+        lists = [part.routines for part in every if part.routines is not None]
+        return Coverage(
+            declared=all(part.declared for part in every),
+            routines=frozenset.intersection(*lists) if lists else None,
+            partial=frozenset().union(*(part.partial for part in every)),
+            silent=frozenset().union(*(part.silent for part in every)),
+            note="; ".join(dict.fromkeys(part.note for part in every if part.note)),
+            profile=", ".join(dict.fromkeys(part.profile for part in every if part.profile)),
+        )

@@ -44,6 +44,13 @@ class Rows:
             self._extra.setdefault(name, []).append((self.size, values))
         self.size = end
 
+    def keep(self, rows: NDArray[np.int64]) -> Rows:
+        """Give some of the rows; the provider's own columns are left out."""
+        part = Rows()
+        part.size = len(rows)
+        part._columns = {name: column[rows] for name, column in self._columns.items()}
+        return part
+
     def __contains__(self, name: str) -> bool:
         return name in self._columns
 
@@ -52,6 +59,10 @@ class Rows:
         if column is None or len(column) < self.size:
             column = self._columns[name] = _grown(column, self.size, Batch.dtype(name))
         return column[: self.size]
+
+    def names(self) -> list[str]:
+        """Name the columns that were set."""
+        return list(self._columns)
 
     def pop(self, name: str, order: NDArray[np.int64]) -> NDArray[Any]:
         """Give a column in some order, and forget it."""

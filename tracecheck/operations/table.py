@@ -52,3 +52,7 @@ OPERATIONS = pa.schema(
         pa.field("record", pa.uint64(), nullable=False),
     ]
 )
+
+#: A further column where the capture was read by profiles: whether the call is taken to have succeeded only
+#: because no line says that it failed.
+ASSUMED = pa.field("assumed", pa.bool_(), nullable=False)

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tracecheck.operations.table import ASSUMED
 from tracecheck.replay.build import ENDS, build_contexts, build_steps
 from tracecheck.replay.effects import Effects, Mark, Ops, effects
 from tracecheck.replay.lives import Counts, Lives, count, split
@@ -42,6 +43,8 @@ class Replay:
         hasty: Lives that are at fault only if no call was logged later than the tolerance after it was made.
         assumed: Lives that rest on an outcome that was not logged.
         uncertain: Lives that may have gained a reference that was not logged.
+        silent: Lives of which a call is taken to have succeeded because no line says that it failed
+            (:data:`~tracecheck.operations.table.ASSUMED`).
     """
 
     contexts: pa.Table
@@ -51,6 +54,7 @@ class Replay:
     hasty: frozenset[int]
     assumed: frozenset[int]
     uncertain: frozenset[int]
+    silent: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,15 @@ def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE
         frozenset(life for life, p in played.items() if p.hasty),
         frozenset(np.unique(lives.life[(lives.mark & Mark.ASSUMED) != 0]).tolist()),
         uncertain,
+        _silent(ops, lives),
     )
+
+
+def _silent(ops: Ops, lives: Lives) -> frozenset[int]:
+    """Find the lives that rest on calls of whose end nothing was logged."""
+    if ASSUMED.name not in ops.table.schema.names:
+        return frozenset()
+    return frozenset(np.unique(lives.life[ops[ASSUMED.name][lives.op]]).tolist())
 
 
 def stretches(losses: pa.Table) -> list[tuple[int, int]]:

@@ -106,6 +106,8 @@ def summary_object(analysis: Analysis, found: list[Row]) -> dict[str, Any]:
         "records": analysis.records,
         "losses": [loss_object(loss) for loss in rows(analysis.losses)],
         "warnings": list(analysis.warnings),
+        "profiles": list(analysis.profiles),
+        "notes": list(analysis.notes),
     }
 
 

@@ -83,6 +83,8 @@ def _withheld(evidence: Evidence) -> dict[str, _Withheld]:
     if lacking or (silent and len(evidence.held)):
         names = " and ".join(sorted(lacking or {"FltReleaseContext"}))
         reason = f"leaks were not judged: {names} {'is' if len(lacking) < 2 else 'are'} not logged completely"
+        if evidence.coverage.note and lacking & (evidence.coverage.partial | evidence.coverage.silent):
+            reason = f"{reason} ({evidence.coverage.note})"
         found["L"] = _Withheld(reason, f"log every call of {names}", all_types=True)
     types, names = _unjudged_types(evidence)
     if types:
@@ -123,9 +125,9 @@ def _finding(evidence: Evidence, rule: Rule, candidate: Candidate) -> dict[str, 
     """Make the row of a fault."""
     doubts = tuple(_doubts(evidence, rule, candidate))
     confidence = "possible" if doubts else "definite"
-    if not doubts and candidate.needs and not evidence.coverage.declared:
-        confidence = "probable"
-        doubts = ("the capture has no CaptureStart event: that it logs every call is inferred",)
+    if not doubts and candidate.needs:
+        doubts = tuple(_weaknesses(evidence, candidate))
+        confidence = "probable" if doubts else "definite"
     life = candidate.life
     return {
         "rule": rule.code,
@@ -147,6 +149,17 @@ def signature(code: str, context_type: int, cause: tuple[str, ...]) -> str:
     """Hash what makes two findings one fault: the rule, the type and the functions, no address or line."""
     text = "\0".join((code, str(context_type), *cause))
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16]
+
+
+def _weaknesses(evidence: Evidence, candidate: Candidate) -> Iterator[str]:
+    """Say why a fault that nothing speaks against is no more than probable."""
+    coverage = evidence.coverage
+    if not coverage.declared and coverage.profile:
+        yield f"the profile {coverage.profile} does not say what the driver logs completely"
+    elif not coverage.declared:
+        yield "the capture has no CaptureStart event: that it logs every call is inferred"
+    if candidate.life in evidence.replay.silent:
+        yield "of a call only the intent was logged: that it succeeded is assumed, as no line says it failed"
 
 
 def _doubts(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[str]:

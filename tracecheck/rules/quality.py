@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from tracecheck.etl import plain_rows
+from tracecheck.fltmgr import RELEASES
 from tracecheck.replay.engine import CLEANUP_REFERENCED, TWO_GENERATIONS
 from tracecheck.rules.evidence import Evidence, describe_loss
 from tracecheck.rules.registry import Candidate, rule
@@ -24,6 +25,18 @@ def born_before_capture(evidence: Evidence) -> Iterator[Candidate]:
         op = int(evidence.step("operation")[evidence.first_step[life]])
         message = "its allocation is not in the capture: how many references it had is not known"
         yield Candidate(life, (op,), message, evidence.end, ("unknown birth",))
+
+
+@rule("M03", "releases are not all logged", severity="note")
+def releases_missing(evidence: Evidence) -> Iterator[Candidate]:
+    """Find the release routines of which the driver's own log is said to lack calls."""
+    coverage = evidence.coverage
+    for routines, what in (
+        (coverage.partial, "is logged at some of its call sites only"),
+        (coverage.silent, "is called and never logged"),
+    ):
+        for routine in sorted(routines & RELEASES):
+            yield Candidate(None, (), f"{routine} {what}: leaks are not judged", evidence.end, (routine,))
 
 
 @rule("M04", "the capture is incomplete or contradicts itself", severity="note")

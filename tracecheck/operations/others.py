@@ -1,0 +1,131 @@
+"""What a capture holds besides the canonical provider's events: messages that a profile may explain.
+
+The engine of profiles is loaded when the first such message is seen, or a profile is named.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from tracecheck.etl.layout import Kind
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tracecheck.etl import Chunk
+    from tracecheck.operations.coverage import Coverage
+    from tracecheck.operations.names import Names
+    from tracecheck.operations.profiles import Profile, ProfileReader
+    from tracecheck.operations.rows import Rows
+    from tracecheck.payload.wpp.search import Definitions
+
+#: The word that turns the profiles off that nobody named.
+NONE = "none"
+
+_KERNEL = (Kind.SYSTEM32, Kind.SYSTEM64, Kind.COMPACT32, Kind.COMPACT64, Kind.PERFINFO32, Kind.PERFINFO64)
+_CLASSIC = (Kind.FULL32, Kind.FULL64)
+_DBGPRINT_GROUP = 0x0A
+
+
+class Sources(Protocol):
+    """Where WPP message definitions come from."""
+
+    def definitions(self) -> Definitions:
+        """Make the catalogue."""
+        ...
+
+
+class Others:
+    """Reads by profiles what the canonical provider did not write.
+
+    Args:
+        profiles: Names or files of profiles; "none" turns the profiles off that nobody named.
+        sources: Gives the catalogue of WPP message definitions; None for what the environment names.
+
+    Attributes:
+        profiles: The names of the profiles that were used.
+        notes: What to tell the user, a line each.
+        advice: What to do where the capture has messages and no operations, a sentence each.
+
+    Raises:
+        InputError: A profile cannot be read.
+        UsageError: There is no such profile.
+    """
+
+    def __init__(self, profiles: Sequence[str | Path] = (), sources: Sources | None = None) -> None:
+        self._automatic = NONE not in profiles
+        self._named = _load([each for each in profiles if each != NONE])
+        self._sources = sources
+        self._reader: ProfileReader | None = None
+        self.profiles: list[str] = []
+        self.notes: list[str] = []
+        self.advice: list[str] = []
+
+    def add(self, chunk: Chunk, first_record: int, names: Names, pointer_size: int) -> None:
+        """Take the messages of a chunk, if it has any.
+
+        Args:
+            chunk: Records, in file order.
+            first_record: The number of the chunk's first record in the capture.
+            names: Takes the strings of the rows.
+            pointer_size: The log's, 4 or 8.
+        """
+        if self._reader is None:
+            if not self._named and not (self._automatic and _has_messages(chunk)):
+                return
+            self._reader = self._make(names)
+        self._reader.add(chunk, first_record, pointer_size)
+
+    def finish(self, rows: Rows) -> Coverage | None:
+        """Put the operations among those of the capture, after the last chunk.
+
+        Args:
+            rows: What the canonical provider told.
+
+        Returns:
+            What the profiles declare; None where they told of no operation.
+        """
+        if self._reader is None:
+            return None
+        chosen = self._reader.finish(rows)
+        self.profiles = [profile.name for profile in chosen.profiles]
+        self.notes = chosen.notes
+        self.advice = self._reader.advice()
+        self._reader = None
+        return chosen.coverage if chosen.operations else None
+
+    def _make(self, names: Names) -> ProfileReader:
+        from tracecheck.operations.profiles import ProfileReader, load, shipped
+
+        known = {profile.name for profile in self._named}
+        offered = [load(name) for name in shipped() if name not in known] if self._automatic else []
+        return ProfileReader(self._named, offered, names, self._catalogue)
+
+    def _catalogue(self) -> Definitions:
+        if self._sources is not None:
+            return self._sources.definitions()
+        from tracecheck.payload.wpp.search import Definitions
+
+        return Definitions()
+
+
+def _load(profiles: Sequence[str | Path]) -> list[Profile]:
+    if not profiles:
+        return []
+    from tracecheck.operations.profiles import load
+
+    return [load(each) for each in dict.fromkeys(profiles)]
+
+
+def _has_messages(chunk: Chunk) -> bool:
+    """Tell whether a chunk may have WPP messages or DbgPrint lines."""
+    kind = chunk.column("kind")
+    kinds = np.bincount(kind, minlength=256)
+    if kinds[Kind.WPP_MESSAGE] or kinds[list(_CLASSIC)].any():
+        return True
+    if not kinds[list(_KERNEL)].any():
+        return False
+    return bool((np.isin(kind, _KERNEL) & (chunk.column("group") == _DBGPRINT_GROUP)).any())

@@ -1,0 +1,177 @@
+"""Lines of text to arguments: what a printf format has written, read back.
+
+The pattern of a format is a regular expression for RE2, which takes time linear in the text whatever the
+pattern; each different text is matched once.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tracecheck.errors import InputError
+from tracecheck.operations.profiles.extract import Column
+from tracecheck.payload.arrow import from_numpy, nulls
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from tracecheck.operations.profiles.formats import Conversion, Format
+
+_WORD = re.compile(r"%!\w+!")
+_NULL = r"\(null\)|\(nil\)|<null>|NULL"
+_PATTERNS = {
+    "pointer": rf"(?:0[xX])?[0-9a-fA-F`]{{1,17}}|{_NULL}",
+    "float": r"[-+]?[0-9a-zA-Z.+-]+",
+    "status": r"(?:0[xX])?[0-9a-fA-F]+(?:\(\w*\))?|[A-Za-z]\w+|-\d+",
+    "string": r".*?",
+    "any": r".*?",
+}
+_DIGITS = {16: r"(?:0[xX])?[0-9a-fA-F]+", 8: r"[0-7]+", 10: r"[-+]?\d+"}
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """The pattern of a format.
+
+    Attributes:
+        format: The format.
+        prefix: What its texts begin with once :func:`plain` has seen them; "" where that may be anything.
+        whole: The regular expression of a whole text; its groups are ``a0``, ``a1`` and so on.
+        first_line: The one of its first line; "" where it has only one.
+    """
+
+    format: Format
+    prefix: str
+    whole: str
+    first_line: str = ""
+
+    @property
+    def certainty(self) -> int:
+        """How much text of its own it has: of two patterns that match a text, the one with more counts."""
+        return sum(map(len, self.format.literals))
+
+
+def pattern_of(format_: Format) -> Pattern:
+    """Make the pattern of a format.
+
+    Raises:
+        InputError: The format is too large to be a pattern.
+    """
+    literals = list(format_.literals)
+    first = ""
+    if format_.first_line is not None:
+        count, length = format_.first_line
+        last = literals[count][:length].rstrip()
+        first = _expression([*literals[:count], last], format_.conversions[:count])
+    whole = _expression(literals, format_.conversions)
+    for expression in (whole, first):
+        try:
+            pc.extract_regex(nulls(1, pa.string()), pattern=expression)
+        except pa.ArrowInvalid as error:
+            raise InputError(f"'{literals[0][:40]}...': the text is too long to search for") from error
+    return Pattern(format_, _WORD.split(literals[0])[0].rstrip(), whole, first)
+
+
+def _expression(literals: list[str], conversions: tuple[Conversion, ...]) -> str:
+    parts = [r"(?s)^\s*", _literal(literals[0])]
+    for number, (conversion, literal) in enumerate(zip(conversions, literals[1:], strict=True)):
+        inner = _PATTERNS.get(conversion.kind) or _DIGITS[conversion.base or 10]
+        pad = r"\s*" if conversion.padded else ""
+        parts += [pad, f"(?P<a{number}>{inner})", pad, _literal(literal)]
+    return "".join([*parts, r"\s*$"])
+
+
+def _literal(text: str) -> str:
+    """Escape literal text; a blank is any blanks, and what WPP fills in is anything."""
+    return ".*?".join(r"\s+".join(map(re.escape, part.split(" "))) for part in _WORD.split(text))
+
+
+class Matched:
+    """The different texts that match a pattern.
+
+    Attributes:
+        where: Their indices among the texts that were searched, ascending.
+        columns: What each conversion captured, a string each.
+    """
+
+    def __init__(self, where: NDArray[np.int64], columns: list[pa.Array]) -> None:
+        self.where = where
+        self.columns = columns
+
+    def spread(self, position: NDArray[np.int64], pattern: Pattern) -> list[Column]:
+        """Give the columns of lines, in the order of the message's arguments.
+
+        Args:
+            position: For each line, which of the matched texts it is.
+            pattern: The pattern.
+        """
+        order = np.argsort([each.argument for each in pattern.format.conversions], kind="stable")
+        out = []
+        for number in order.tolist():
+            coded = self.columns[number].dictionary_encode()
+            index = coded.indices.take(from_numpy(position, pa.int64()))
+            values = pa.DictionaryArray.from_arrays(index, coded.dictionary)
+            out.append(Column(values, pattern.format.conversions[number].base))
+        return out
+
+
+def plain(texts: pa.Array) -> pa.Array:
+    """Make blanks single, and drop those at the ends: the form in which prefixes are compared."""
+    return pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, pattern=r"\s+", replacement=" "))
+
+
+def search(
+    pattern: Pattern,
+    texts: pa.Array,
+    plain_texts: pa.Array,
+    candidates: NDArray[np.int64],
+    *,
+    lines: bool = False,
+) -> Matched:
+    """Match texts against a pattern.
+
+    Args:
+        pattern: The pattern.
+        texts: Strings, each different one once.
+        plain_texts: The same, as :func:`plain` gives them.
+        candidates: Indices of those to look at.
+        lines: Whether a message of several lines may have been cut after its first.
+    """
+    if pattern.prefix and len(candidates):
+        begins = pc.starts_with(plain_texts, pattern=pattern.prefix).to_numpy(zero_copy_only=False)
+        candidates = candidates[begins[candidates]]
+    matched = _search(pattern.whole, texts, candidates, len(pattern.format.conversions))
+    if not lines or not pattern.first_line:
+        return matched
+    rest = candidates[~np.isin(candidates, matched.where)]
+    cut = _search(pattern.first_line, texts, rest, len(pattern.format.conversions))
+    where = np.concatenate([matched.where, cut.where])
+    order = np.argsort(where, kind="stable")
+    index = from_numpy(order, pa.int64())
+    columns = [
+        pa.concat_arrays([whole, part]).take(index)
+        for whole, part in zip(matched.columns, cut.columns, strict=True)
+    ]
+    return Matched(where[order], columns)
+
+
+def _search(expression: str, texts: pa.Array, candidates: NDArray[np.int64], groups: int) -> Matched:
+    if not len(candidates):
+        return Matched(candidates, [nulls(0, pa.string())] * groups)
+    some = texts.take(from_numpy(candidates, pa.int64()))
+    if "(?P<" not in expression:
+        hit = pc.match_substring_regex(some, pattern=expression).to_numpy(zero_copy_only=False)
+        where = candidates[hit]
+        return Matched(where, [nulls(len(where), pa.string())] * groups)
+    found = pc.extract_regex(some, pattern=expression)
+    hit = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
+    found = found.take(from_numpy(hit, pa.int64()))
+    columns = [found.field(number) for number in range(found.type.num_fields)]
+    columns += [nulls(len(hit), pa.string())] * (groups - len(columns))
+    return Matched(candidates[hit], columns)
