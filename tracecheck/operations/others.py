@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tracecheck.operations.names import Names
     from tracecheck.operations.profiles import Profile, ProfileReader
     from tracecheck.operations.rows import Rows
+    from tracecheck.payload.text import Lines
     from tracecheck.payload.wpp.search import Definitions
 
 #: The word that turns the profiles off that nobody named.
@@ -78,6 +79,27 @@ class Others:
                 return
             self._reader = self._make(names)
         self._reader.add(chunk, first_record, pointer_size)
+
+    def add_lines(self, lines: Lines, first_record: int, names: Names, *, cut: bool) -> None:
+        """Take the messages of a text log.
+
+        Args:
+            lines: The messages, in the order of the file.
+            first_record: What to add to their line numbers to make them the capture's.
+            names: Takes the strings of the rows.
+            cut: Whether the log puts each line of a message on its own.
+        """
+        if self._reader is None:
+            if not self._named and not self._automatic:
+                return
+            self._reader = self._make(names)
+        from tracecheck.operations.profiles import Place
+
+        record = (lines.number + first_record).astype(np.uint64)
+        place = Place.of_lines(
+            lines.time, record=record, tick=lines.time, cpu=lines.cpu, pid=lines.pid, tid=lines.tid
+        )
+        self._reader.lines.add(lines.text, place, cut=cut)
 
     def finish(self, rows: Rows) -> Coverage | None:
         """Put the operations among those of the capture, after the last chunk.

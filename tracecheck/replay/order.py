@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,9 +88,10 @@ def _neighbours(ops: Ops, rows: Ints) -> tuple[Ints, Ints]:
     inside the call that made it run, and is not before that call.
     """
     order = ops.by_thread()
-    asked = np.isin(ops["tid"], np.unique(ops["tid"][rows]))
+    threads = ops.thread()
+    asked = np.isin(threads, np.unique(threads[rows]))
     order = order if asked.all() else order[asked[order]]
-    thread, record = ops["tid"][order], ops["record"][order]
+    thread, record = threads[order], ops["record"][order]
     new = np.ones(len(order), np.bool_)
     new[1:] = (thread[1:] != thread[:-1]) | (record[1:] != record[:-1])
     call = np.cumsum(new) - 1
@@ -109,7 +111,7 @@ def _neighbours(ops: Ops, rows: Ints) -> tuple[Ints, Ints]:
     return result[0], result[1]
 
 
-def _in_cleanup(ops: Ops, calls: Ints, thread: NDArray[np.uint32]) -> NDArray[np.bool_]:
+def _in_cleanup(ops: Ops, calls: Ints, thread: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell which calls, sorted by thread, are cleanup callbacks or are made by one."""
     cleanup = ops.effect()[calls] == Routine.CLEANUP
     phase = ops["phase"][calls]
@@ -148,7 +150,7 @@ def best_moments(effects: list[Effect], ops: Ops, when: Intervals) -> list[Momen
         ops: The operations.
         when: The operations' intervals.
     """
-    routine, thread = ops.effect(), ops["tid"]
+    routine, thread = ops.effect(), ops.thread()
     cleaned = next((i for i, e in enumerate(effects) if e.mark & Mark.CLEANUP), len(effects))
     cleanup = int(when.time[effects[cleaned].op]) if cleaned < len(effects) else None
     moments: list[Moment] = []

@@ -97,11 +97,11 @@ class TextLog:
             raise InputError(f"{self.path}: cannot be read: {error.strerror}") from error
         self._begin()
 
-    def _begin(self) -> None:
+    def _begin(self, after: int = 0) -> None:
         self.lines = self._cut = self._stray = 0
         self._unknown = 0
         self._threads = self._goes_on = False
-        self._timeline = Timeline(self.form.order)
+        self._timeline = Timeline(self.form.order, after)
         self._gaps = NumberGaps(restarts=self.form.name == "debugview")
 
     def __enter__(self) -> TextLog:
@@ -161,13 +161,26 @@ class TextLog:
         """
         return self._gaps.table()
 
-    def chunks(self) -> Iterator[Lines]:
+    @property
+    def dated(self) -> bool:
+        """Whether the times have dates; complete when all chunks have been read."""
+        return self._timeline.dated
+
+    @property
+    def last(self) -> int:
+        """The time of the last message so far, nanoseconds."""
+        return self._timeline.last
+
+    def chunks(self, after: int = 0) -> Iterator[Lines]:
         """Read the file once, from its beginning.
+
+        Args:
+            after: What times without a date count from, nanoseconds.
 
         Yields:
             Messages; at least one each time.
         """
-        self._begin()
+        self._begin(after)
         at = self.form.start
         try:
             while (block := read_block(self._file, at, self.form)) is not None:
