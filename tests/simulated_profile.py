@@ -49,8 +49,8 @@ def profile_of(tmf):
     """
     parts = ['profile = 1\nname = "sim"\ntitle = "the simulated drivers"\n[coverage]\ncomplete = [']
     parts.append(", ".join(f'"{name}"' for name in sorted(_ROUTINES)) + "]\n")
-    for text in dict.fromkeys(match["text"] for match in _MESSAGE.finditer(tmf)):
-        parts.append(_message(text))
+    texts = dict.fromkeys(match["text"] for match in _MESSAGE.finditer(tmf))
+    parts += map(_message, texts)
     return "\n".join(parts)
 
 

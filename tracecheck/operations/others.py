@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tracecheck.operations.names import Names
     from tracecheck.operations.profiles import Profile, ProfileReader
     from tracecheck.operations.rows import Rows
+    from tracecheck.operations.text_quality import Apart
     from tracecheck.payload.text import Lines
     from tracecheck.payload.wpp.search import Definitions
 
@@ -61,6 +62,7 @@ class Others:
         self._named = _load([each for each in profiles if each != NONE])
         self._sources = sources
         self._reader: ProfileReader | None = None
+        self._apart: Apart | None = None
         self.profiles: list[str] = []
         self.notes: list[str] = []
         self.advice: list[str] = []
@@ -94,10 +96,18 @@ class Others:
                 return
             self._reader = self._make(names)
         from tracecheck.operations.profiles import Place
+        from tracecheck.operations.text_quality import Apart
 
+        if self._apart is None:
+            self._apart = Apart()
         record = (lines.number + first_record).astype(np.uint64)
         place = Place.of_lines(
-            lines.time, record=record, tick=lines.time, cpu=lines.cpu, pid=lines.pid, tid=lines.tid
+            self._apart.add(lines.time),
+            record=record,
+            tick=lines.time,
+            cpu=lines.cpu,
+            pid=lines.pid,
+            tid=lines.tid,
         )
         self._reader.lines.add(lines.text, place, cut=cut)
 

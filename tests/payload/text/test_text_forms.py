@@ -2,11 +2,11 @@
 
 import pytest
 
-from tracecheck.payload.text import NO_CPU, TextLog, detect, form_of
+from tracecheck.etl.columns import NO_CPU, NO_ID
+from tracecheck.payload.text import TextLog, detect, form_of
 from tracecheck.payload.text.detect import described
 from tracecheck.payload.text.forms import csv_columns
 
-NO_ID = 0xFFFFFFFF
 #: Nanoseconds from 1970 to 2003-07-25 14:55:39.998.
 MOMENT = 1_059_144_939_998_000_000
 TRACEFMT = b"[0]0AF4.0C64::07/25/2003-14:55:39.998 [tracedrv]"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tracecheck.errors import InputError
-from tracecheck.etl.columns import NO_ID
+from tracecheck.etl.columns import NO_CPU, NO_ID
 from tracecheck.etl.reader import open_file
 from tracecheck.payload.arrow import binary_of_slices, from_numpy
 from tracecheck.payload.text._cells import flags, lengths, numbers, rows, valid
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from tracecheck.payload._slices import Bytes, Ints
     from tracecheck.payload.text.forms import Form
 
-#: The processor of a line that does not name it.
-NO_CPU = 0xFFFF
 _UTF8_FIRST, _UTF8_REST = 0xC0, 0x80
 _LONGEST_CHARACTER = 4
 _LINE_END, _FEEDS = 2, (ord("\r"), ord("\n"))
@@ -44,7 +42,7 @@ class Lines:
         time: Nanoseconds since 1970 as the log has them, or since the log began; steps of a millisecond
             where it has none; int64.
         has_time: Whether the line has a time of its own.
-        cpu: :data:`NO_CPU` where missing; uint16.
+        cpu: :data:`~tracecheck.etl.columns.NO_CPU` where missing; uint16.
         pid, tid: :data:`~tracecheck.etl.columns.NO_ID` where missing; uint32.
         provider, function: Strings, "" where missing.
         text: The message without blanks at its end; strings.
