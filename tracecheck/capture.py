@@ -188,7 +188,7 @@ def _take(
         return
     for chunk in log.chunks(_CHUNK):
         if reader.add(chunk, first) < len(chunk.records):
-            others.add(chunk, first, reader.names, log.header.pointer_size)
+            others.add(chunk, first, log.header.pointer_size, reader)
         first += len(chunk.records)
         yield chunk.done, len(chunk.records)
 

@@ -4,7 +4,6 @@ import json
 
 import pytest
 from hostile import SAMPLES, commands, fair, run
-from simulated_profile import text_profile
 
 from tracecheck.simulate import Fault, Scenario, simulate
 
@@ -16,16 +15,15 @@ FAULTS = ("R01", "R02", "R03", "R04", "R05", "L01", "L09")
 
 @pytest.fixture
 def logs(tmp_path):
-    """Give a function that writes a run as .etl and as a text log, with a profile."""
+    """Give a function that writes a run as .etl and as a text log."""
 
     def _logs(form, seed=1, fault=None, **settings):
         faults = (Fault(fault),) if fault else ()
         scenario = Scenario(seed=seed, operations=1500, threads=10, faults=faults, **settings)
-        etl, log, profile = tmp_path / "run.etl", tmp_path / f"{form}.log", tmp_path / "sim.toml"
+        etl, log = tmp_path / "run.etl", tmp_path / f"{form}.log"
         simulate(scenario, "tracelogging").write(etl)
         simulate(scenario, form).write(log)
-        profile.write_text(text_profile(scenario), encoding="utf-8")
-        return etl, log, profile
+        return etl, log
 
     return _logs
 
@@ -54,9 +52,9 @@ class TestSameFindings:
     @pytest.mark.parametrize("fault", FAULTS)
     def test_a_fault_is_found_through_every_form(self, logs, form, fault):
         """Every finding of the .etl file is found, none surer than the form allows, and no other is sure."""
-        etl, log, profile = logs(form, seed=3, fault=fault)
+        etl, log = logs(form, seed=3, fault=fault)
         wanted = faults(checked(etl)[0])
-        report, outcome = checked(log, "--profile", profile, *arguments(form))
+        report, outcome = checked(log, "--profile", "simulated", *arguments(form))
         got = faults(report)
         assert wanted.keys() <= got.keys()
         assert {got[key] for key in got.keys() - wanted.keys()} <= {"possible"}
@@ -72,25 +70,27 @@ class TestSameFindings:
     @pytest.mark.parametrize("seed", [1, 2])
     def test_a_healthy_run_has_no_findings(self, logs, form, seed):
         """Where the driver does nothing wrong, no form says that it does."""
-        _, log, profile = logs(form, seed=seed)
-        report, _ = checked(log, "--profile", profile, *arguments(form))
+        _, log = logs(form, seed=seed)
+        report, _ = checked(log, "--profile", "simulated", *arguments(form))
         assert faults(report) == {}
         assert report["summary"]["operations"] > 1000
+        # A profile that comes with the package is used unasked.
+        assert checked(log, *arguments(form))[0]["summary"]["profiles"] == ["simulated"]
 
     @pytest.mark.parametrize("form", TEXT_FORMS)
     def test_lines_of_others_change_nothing(self, logs, form):
         """What other components print between the driver's lines is not taken for its own."""
-        _, log, profile = logs(form, fault="R02", conditions=frozenset({"noise"}))
-        quiet = faults(checked(log, "--profile", profile, *arguments(form))[0])
-        _, log, _ = logs(form, fault="R02")
-        assert quiet == faults(checked(log, "--profile", profile, *arguments(form))[0])
+        _, log = logs(form, fault="R02", conditions=frozenset({"noise"}))
+        quiet = faults(checked(log, "--profile", "simulated", *arguments(form))[0])
+        _, log = logs(form, fault="R02")
+        assert quiet == faults(checked(log, "--profile", "simulated", *arguments(form))[0])
 
     def test_a_missing_number_is_a_loss(self, logs):
         """Lines that DebugView dropped are losses, and a finding that they touch is no more than possible."""
-        _, log, profile = logs("debugview", fault="L01")
+        _, log = logs("debugview", fault="L01")
         lines = log.read_bytes().split(b"\r\n")
         log.write_bytes(b"\r\n".join(lines[:500] + lines[510:]))
-        report, _ = checked(log, "--profile", profile)
+        report, _ = checked(log, "--profile", "simulated")
         (loss,) = report["summary"]["losses"]
         assert (loss["count"], loss["sign"]) == (10, "message sequence")
         assert report["summary"]["verdict"] != "clean"
@@ -99,25 +99,25 @@ class TestSameFindings:
     @pytest.mark.parametrize("form", TEXT_FORMS)
     def test_a_log_in_parts_is_one(self, logs, form):
         """Several files of one log, given in order, give what the whole one gives."""
-        _, log, profile = logs(form, fault="R04")
-        whole = faults(checked(log, "--profile", profile, *arguments(form))[0])
+        _, log = logs(form, fault="R04")
+        whole = faults(checked(log, "--profile", "simulated", *arguments(form))[0])
         data = log.read_bytes()
         cut = data.index(b"\n", len(data) // 2) + 1
         one, two = log.with_suffix(".1"), log.with_suffix(".2")
         one.write_bytes(data[:cut])
         two.write_bytes(data[cut:])
-        report, _ = checked(one, two, "--profile", profile, *arguments(form))
+        report, _ = checked(one, two, "--profile", "simulated", *arguments(form))
         assert {key[0] for key in faults(report)} == {key[0] for key in whole}
 
     def test_what_the_log_does_not_tell_is_not_shown(self, logs):
         """Processors, processes and threads that a log does not name are null, and a dash."""
-        _, log, profile = logs("debugview", fault="R02")
-        report, _ = checked(log, "--profile", profile)
+        _, log = logs("debugview", fault="R02")
+        report, _ = checked(log, "--profile", "simulated")
         operation = report["findings"][0]["operations"][0]
         assert (operation["cpu"], operation["pid"], operation["tid"]) == (None, None, None)
         assert operation["record"] <= len(log.read_bytes().split(b"\n"))
         context = report["findings"][0]["context"]
-        outcome = fair(run("timeline", log, context, "--profile", profile), 0)
+        outcome = fair(run("timeline", log, context, "--profile", "simulated"), 0)
         assert "-:-" in outcome.out
         assert "4294967295" not in outcome.out
 
@@ -128,7 +128,7 @@ class TestCommands:
     @pytest.mark.parametrize("form", TEXT_FORMS)
     def test_info_counts_what_the_log_has(self, logs, form):
         """The form, the messages and, where there are any, times and processes."""
-        _, log, _ = logs(form)
+        _, log = logs(form)
         found = json.loads(fair(run("info", "--format", "json", log, *arguments(form)), 0).out)
         lines = log.read_text(encoding="utf-8").split("\n")
         assert found["form"] == form
@@ -142,7 +142,7 @@ class TestCommands:
     @pytest.mark.parametrize("form", TEXT_FORMS)
     def test_events_lists_every_message(self, logs, form):
         """Each message is a line or an object; the text is that of the log."""
-        _, log, _ = logs(form)
+        _, log = logs(form)
         out = fair(run("events", "--format", "jsonl", log, *arguments(form)), 0).out.splitlines()
         objects = [json.loads(line) for line in out]
         data = log.read_text(encoding="utf-8")
@@ -174,8 +174,8 @@ class TestCommands:
 
     def test_files_without_dates_have_no_place_among_others(self, logs):
         """A log without dates is not put in one order with an .etl file."""
-        etl, log, profile = logs("debugview")
-        outcome = run("check", etl, log, "--profile", profile)
+        etl, log = logs("debugview")
+        outcome = run("check", etl, log, "--profile", "simulated")
         assert outcome.code == 2
         assert "no dates" in outcome.err
 

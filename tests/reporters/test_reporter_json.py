@@ -85,6 +85,8 @@ class TestWholeReports:
                     }
                 ],
                 "warnings": ["w"],
+                "profiles": [],
+                "notes": [],
             },
         }
 

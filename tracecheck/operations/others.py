@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tracecheck.etl import Chunk
+    from tracecheck.operations.canonical import CanonicalReader
     from tracecheck.operations.coverage import Coverage
     from tracecheck.operations.names import Names
     from tracecheck.operations.profiles import Profile, ProfileReader
@@ -67,19 +68,21 @@ class Others:
         self.notes: list[str] = []
         self.advice: list[str] = []
 
-    def add(self, chunk: Chunk, first_record: int, names: Names, pointer_size: int) -> None:
+    def add(self, chunk: Chunk, first_record: int, pointer_size: int, canonical: CanonicalReader) -> None:
         """Take the messages of a chunk, if it has any.
 
         Args:
             chunk: Records, in file order.
             first_record: The number of the chunk's first record in the capture.
-            names: Takes the strings of the rows.
             pointer_size: The log's, 4 or 8.
+            canonical: What the canonical provider has told so far: where it tells anything, only profiles that
+                the user named are used.
         """
         if self._reader is None:
-            if not self._named and not (self._automatic and _has_messages(chunk)):
+            offers = self._automatic and not canonical.rows.size and _has_messages(chunk)
+            if not self._named and not offers:
                 return
-            self._reader = self._make(names)
+            self._reader = self._make(canonical.names)
         self._reader.add(chunk, first_record, pointer_size)
 
     def add_lines(self, lines: Lines, first_record: int, names: Names, *, cut: bool) -> None:

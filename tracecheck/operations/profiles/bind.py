@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tracecheck.operations.profiles.formats import Format, parse_insertions, parse_printf, parse_tmf
-from tracecheck.operations.profiles.grammar import PLACES, Argument, Message, Profile
+from tracecheck.operations.profiles.grammar import MEMBERS, PLACES, Argument, Message, Profile
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -87,7 +87,10 @@ def event_source(
 def text_source(text: str) -> Source:
     """Describe what a DbgPrint format writes."""
     form = parse_printf(text)
-    return Source("text", tuple(str(n) for n in range(1, len(form.conversions) + 1)), format=form)
+    names = [str(number) for number in range(1, len(form.conversions) + 1)]
+    if FUNCTION in form.literals[0]:
+        names.append(FUNCTION)
+    return Source("text", tuple(names), format=form)
 
 
 @dataclass(frozen=True)
@@ -126,11 +129,11 @@ class Binder:
 
     Attributes:
         profile: The profile.
-        problems: What of it fits no definition that it names, a line each.
     """
 
     profile: Profile
-    problems: list[str] = field(default_factory=list)
+    _problems: dict[tuple[int, Argument], str] = field(default_factory=dict)
+    _found: set[tuple[int, Argument]] = field(default_factory=set)
     _by_text: dict[tuple[str, ...], list[Message]] = field(default_factory=dict)
     _by_event: dict[str, list[Message]] = field(default_factory=dict)
 
@@ -140,6 +143,11 @@ class Binder:
                 self._by_text.setdefault(message.format.literals, []).append(message)
             else:
                 self._by_event.setdefault(message.event.lower(), []).append(message)
+
+    @property
+    def problems(self) -> list[str]:
+        """What of the profile fits none of the definitions that it names, a line each."""
+        return [line for key, line in self._problems.items() if key not in self._found]
 
     @property
     def event_names(self) -> frozenset[str]:
@@ -185,17 +193,23 @@ class Binder:
         if _NOWHERE in groups:
             return groups[_NOWHERE]
         numbers = ", ".join(str(message.number) for message in found)
-        self._say(f"which of the messages {numbers} a line is, its text does not tell")
+        self._problems[found[0].number, 0] = (
+            f"{self.profile.path}: which of the messages {numbers} a line is, its text does not tell"
+        )
         return []
 
     def _binding(self, message: Message, source: Source) -> Binding | None:
         columns: dict[str, int] = {}
         for key, argument in _every_argument(message, source):
             column = _column(argument, message, source)
-            if column is None:
-                self._missing(message, argument, source)
+            if column is not None:
+                self._found.add((message.number, argument))
+                columns[key] = column
+                continue
+            self._missing(message, argument, source)
+            # Fields come and go between versions of an event: one that is not there was not logged.
+            if key in _ESSENTIAL or not message.event:
                 return None
-            columns[key] = column
         conditions = [_column(condition.argument, message, source) for condition in message.when]
         for condition, column in zip(message.when, conditions, strict=True):
             if column is None:
@@ -206,18 +220,20 @@ class Binder:
     def _missing(self, message: Message, argument: Argument, source: Source) -> None:
         has = ", ".join(source.arguments) or "none"
         name = source.name or message.text.strip()[:60]
-        self._say(f"message {message.number}: {name} has no argument {argument}; it has {has}")
+        line = f"message {message.number}: {name} has no argument {argument}; it has {has}"
+        self._problems.setdefault((message.number, argument), f"{self.profile.path}: {line}")
 
-    def _say(self, what: str) -> None:
-        line = f"{self.profile.path}: {what}"
-        if line not in self.problems:
-            self.problems.append(line)
+
+#: Where a text names the function that writes it; of lines of text it is one more argument, the last.
+FUNCTION = "%!FUNC!"
 
 
 def _narrowing(message: Message) -> tuple[object, ...]:
     return (message.wpp, message.file, message.line, message.function, message.provider)
 
 
+#: Without these an event is another one.
+_ESSENTIAL = frozenset({"context", *MEMBERS})
 #: Of a message that is not narrowed to any place.
 _NOWHERE = (None, "", None, "", "")
 
@@ -263,6 +279,8 @@ def _same_place(wanted: str, has: str, is_file: bool) -> bool:
 
 def _every_argument(message: Message, source: Source) -> Iterable[tuple[str, Argument]]:
     yield from message.arguments.items()
+    if FUNCTION in source.arguments and "function" not in message.arguments:
+        yield "function", FUNCTION
     for key, name in (("file", message.file), ("function", message.function)):
         if name and name in source.arguments and key in PLACES:
             yield key, name

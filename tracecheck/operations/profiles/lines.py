@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tracecheck.operations.profiles.bind import text_source
-from tracecheck.operations.profiles.patterns import Pattern, pattern_of, plain, search
+from tracecheck.operations.profiles.patterns import Pattern, Sieve, pattern_of, search
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +33,7 @@ class LineReader:
 
     def __init__(self, harvests: Sequence[Harvest]) -> None:
         self._harvests = harvests
-        self._patterns = [_patterns(harvest) for harvest in harvests]
+        self._patterns: list[list[tuple[Pattern, Bound]]] = []
         self.lines = self.unmatched = 0
 
     def add(self, texts: pa.Array, place: Place, *, cut: bool = False) -> None:
@@ -46,19 +46,19 @@ class LineReader:
             cut: Whether a message of several lines may have been cut after its first.
         """
         coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+        if not self._patterns:
+            self._patterns = [_patterns(harvest) for harvest in self._harvests]
         code = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
         distinct = coded.dictionary
         used = np.zeros(len(distinct) + 1, np.bool_)
         used[code] = True
         candidates = np.flatnonzero(used[:-1])
-        blanks = plain(distinct)
+        sieve = Sieve(distinct)
         known = np.zeros(len(distinct) + 1, np.bool_)
         for harvest, patterns in zip(self._harvests, self._patterns, strict=True):
             left = candidates
             for pattern, bound in patterns:
-                if not len(left):
-                    break
-                found = search(pattern, distinct, blanks, left, lines=cut)
+                found = search(pattern, distinct, left[sieve.of(pattern)[left]], lines=cut)
                 if not len(found.where):
                     continue
                 known[found.where] = True

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tracecheck.errors import InputError
+from tracecheck.operations.profiles.bind import FUNCTION
 from tracecheck.operations.profiles.extract import Column
 from tracecheck.payload.arrow import from_numpy, nulls
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
     from tracecheck.operations.profiles.formats import Conversion, Format
 
+_ANYTHING = ".*?"
+_FUNCTION = "function"
 _WORD = re.compile(r"%!\w+!")
 _NULL = r"\(null\)|\(nil\)|<null>|NULL"
 _PATTERNS = {
@@ -41,13 +44,15 @@ class Pattern:
 
     Attributes:
         format: The format.
-        prefix: What its texts begin with once :func:`plain` has seen them; "" where that may be anything.
+        prefix: What its texts begin with, blanks made single; "" where that may be anything.
+        inner: What they have in them, likewise: the longest literal of the first line.
         whole: The regular expression of a whole text; its groups are ``a0``, ``a1`` and so on.
         first_line: The one of its first line; "" where it has only one.
     """
 
     format: Format
     prefix: str
+    inner: str
     whole: str
     first_line: str = ""
 
@@ -64,22 +69,29 @@ def pattern_of(format_: Format) -> Pattern:
         InputError: The format is too large to be a pattern.
     """
     literals = list(format_.literals)
-    first = ""
+    first, count = "", len(format_.conversions)
     if format_.first_line is not None:
         count, length = format_.first_line
-        last = literals[count][:length].rstrip()
-        first = _expression([*literals[:count], last], format_.conversions[:count])
-    whole = _expression(literals, format_.conversions)
+        head = [*literals[:count], literals[count][:length].rstrip()]
+        first = _expression(head, format_.conversions[:count])
+        literals[count] = head[count]
+    whole = _expression(list(format_.literals), format_.conversions)
     for expression in (whole, first):
         try:
-            pc.extract_regex(nulls(1, pa.string()), pattern=expression)
+            pc.match_substring_regex(nulls(1, pa.string()), pattern=expression)
         except pa.ArrowInvalid as error:
-            raise InputError(f"'{literals[0][:40]}...': the text is too long to search for") from error
-    return Pattern(format_, _WORD.split(literals[0])[0].rstrip(), whole, first)
+            raise InputError(
+                f"'{format_.literals[0][:40]}...': the text is too long to search for"
+            ) from error
+    prefix = _WORD.split(literals[0])[0].rstrip()
+    pieces = [piece for literal in literals[: count + 1] for piece in _WORD.split(literal)]
+    return Pattern(format_, prefix, max((piece.strip() for piece in pieces), key=len), whole, first)
 
 
 def _expression(literals: list[str], conversions: tuple[Conversion, ...]) -> str:
-    parts = [r"(?s)^\s*", _literal(literals[0])]
+    before, found, behind = literals[0].partition(FUNCTION)
+    function = rf"(?P<{_FUNCTION}>{_ANYTHING})" + _literal(behind) if found else ""
+    parts = [r"(?s)^\s*", _literal(before), function]
     for number, (conversion, literal) in enumerate(zip(conversions, literals[1:], strict=True)):
         inner = _PATTERNS.get(conversion.kind) or _DIGITS[conversion.base or 10]
         pad = r"\s*" if conversion.padded else ""
@@ -89,7 +101,7 @@ def _expression(literals: list[str], conversions: tuple[Conversion, ...]) -> str
 
 def _literal(text: str) -> str:
     """Escape literal text; a blank is any blanks, and what WPP fills in is anything."""
-    return ".*?".join(r"\s+".join(map(re.escape, part.split(" "))) for part in _WORD.split(text))
+    return _ANYTHING.join(r"\s+".join(map(re.escape, part.split(" "))) for part in _WORD.split(text))
 
 
 class Matched:
@@ -97,7 +109,8 @@ class Matched:
 
     Attributes:
         where: Their indices among the texts that were searched, ascending.
-        columns: What each conversion captured, a string each.
+        columns: What each conversion captured, a string each; last, the function that the texts name, if
+            their format begins with one.
     """
 
     def __init__(self, where: NDArray[np.int64], columns: list[pa.Array]) -> None:
@@ -111,46 +124,56 @@ class Matched:
             position: For each line, which of the matched texts it is.
             pattern: The pattern.
         """
-        order = np.argsort([each.argument for each in pattern.format.conversions], kind="stable")
         out = []
-        for number in order.tolist():
-            coded = self.columns[number].dictionary_encode()
+        for number, column in enumerate(self.columns):
+            coded = column.dictionary_encode()
             index = coded.indices.take(from_numpy(position, pa.int64()))
             values = pa.DictionaryArray.from_arrays(index, coded.dictionary)
-            out.append(Column(values, pattern.format.conversions[number].base))
+            bases = pattern.format.conversions[number : number + 1]
+            out.append(Column(values, bases[0].base if bases else 0))
         return out
 
 
-def plain(texts: pa.Array) -> pa.Array:
-    """Make blanks single, and drop those at the ends: the form in which prefixes are compared."""
-    return pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, pattern=r"\s+", replacement=" "))
+class Sieve:
+    """Tells quickly which texts can match a pattern: those that have its prefix, or its longest literal.
+
+    Args:
+        texts: Strings, each different one once.
+    """
+
+    def __init__(self, texts: pa.Array) -> None:
+        # A blank of a format may be any number of blanks in a text.
+        single = pc.replace_substring_regex(texts, pattern=r"\s+", replacement=" ")
+        self._texts = pc.utf8_trim_whitespace(single)
+        self._masks: dict[tuple[str, bool], NDArray[np.bool_]] = {}
+
+    def of(self, pattern: Pattern) -> NDArray[np.bool_]:
+        """Give a mask of the texts that can match."""
+        key = (pattern.prefix, True) if pattern.prefix else (pattern.inner, False)
+        if key not in self._masks:
+            find = pc.starts_with if key[1] else pc.match_substring
+            self._masks[key] = find(self._texts, pattern=key[0]).to_numpy(zero_copy_only=False)
+        return self._masks[key]
 
 
 def search(
-    pattern: Pattern,
-    texts: pa.Array,
-    plain_texts: pa.Array,
-    candidates: NDArray[np.int64],
-    *,
-    lines: bool = False,
+    pattern: Pattern, texts: pa.Array, candidates: NDArray[np.int64], *, lines: bool = False
 ) -> Matched:
     """Match texts against a pattern.
 
     Args:
         pattern: The pattern.
         texts: Strings, each different one once.
-        plain_texts: The same, as :func:`plain` gives them.
         candidates: Indices of those to look at.
         lines: Whether a message of several lines may have been cut after its first.
     """
-    if pattern.prefix and len(candidates):
-        begins = pc.starts_with(plain_texts, pattern=pattern.prefix).to_numpy(zero_copy_only=False)
-        candidates = candidates[begins[candidates]]
-    matched = _search(pattern.whole, texts, candidates, len(pattern.format.conversions))
+    groups = [f"a{number}" for number in range(len(pattern.format.conversions))]
+    groups += [_FUNCTION] if f"(?P<{_FUNCTION}>" in pattern.whole else []
+    matched = _search(pattern.whole, texts, candidates, groups)
     if not lines or not pattern.first_line:
         return matched
     rest = candidates[~np.isin(candidates, matched.where)]
-    cut = _search(pattern.first_line, texts, rest, len(pattern.format.conversions))
+    cut = _search(pattern.first_line, texts, rest, groups)
     where = np.concatenate([matched.where, cut.where])
     order = np.argsort(where, kind="stable")
     index = from_numpy(order, pa.int64())
@@ -161,17 +184,19 @@ def search(
     return Matched(where[order], columns)
 
 
-def _search(expression: str, texts: pa.Array, candidates: NDArray[np.int64], groups: int) -> Matched:
+def _search(expression: str, texts: pa.Array, candidates: NDArray[np.int64], groups: list[str]) -> Matched:
+    """Match texts against a regular expression; a group that it does not have captures nothing."""
+    empty = pa.string()
     if not len(candidates):
-        return Matched(candidates, [nulls(0, pa.string())] * groups)
+        return Matched(candidates, [nulls(0, empty)] * len(groups))
     some = texts.take(from_numpy(candidates, pa.int64()))
     if "(?P<" not in expression:
         hit = pc.match_substring_regex(some, pattern=expression).to_numpy(zero_copy_only=False)
         where = candidates[hit]
-        return Matched(where, [nulls(len(where), pa.string())] * groups)
+        return Matched(where, [nulls(len(where), empty)] * len(groups))
     found = pc.extract_regex(some, pattern=expression)
     hit = np.flatnonzero(found.is_valid().to_numpy(zero_copy_only=False))
     found = found.take(from_numpy(hit, pa.int64()))
-    columns = [found.field(number) for number in range(found.type.num_fields)]
-    columns += [nulls(len(hit), pa.string())] * (groups - len(columns))
+    has = {found.type.field(number).name for number in range(found.type.num_fields)}
+    columns = [found.field(name) if name in has else nulls(len(hit), empty) for name in groups]
     return Matched(candidates[hit], columns)

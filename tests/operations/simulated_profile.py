@@ -1,0 +1,87 @@
+"""Makes the profile of the simulator's messages from the TMF files that it writes beside its WPP captures."""
+
+import json
+
+from tracecheck.operations.profiles.formats import parse_tmf
+
+#: Expression of an argument -> what it is; members of FLT_RELATED_CONTEXTS come to these.
+ARGUMENTS = {
+    "Context": "context",
+    "OldContext": "old_context",
+    "FileObject": "file_object",
+    "Stream": "stream",
+    "Instance": "instance",
+    "Volume": "volume",
+    "Transaction": "transaction",
+    "Filter": "filter",
+    "Operation": "operation",
+    "Status": "status",
+    "Irql": "irql",
+    "PoolType": "pool",
+    "PoolTag": "pool_tag",
+    "Size": "size",
+    "MajorFunction": "major",
+    "Phase": "phase",
+    "OldRequested": "old_requested",
+    "ContextType": "context_type",
+    "Begin": "begin",
+}
+MEMBERS = {
+    f"{name}Context": f"{'stream_handle' if name == 'StreamHandle' else name.lower()}_context"
+    for name in ("Volume", "Instance", "File", "Stream", "StreamHandle", "Transaction", "Section")
+}
+
+
+def messages(definitions):
+    """Give the messages of a profile: text -> the keys of its table."""
+    found = {}
+    for definition in definitions:
+        text, keys = message(definition)
+        found.setdefault(text, keys)
+        # No other form says when a call began.
+        if "begin" in keys:
+            found.setdefault(
+                text.rpartition(" Begin=")[0], {key: at for key, at in keys.items() if key != "begin"}
+            )
+    return dict(sorted(found.items()))
+
+
+def message(definition):
+    """Give the text of a definition as printf's, and what its arguments are."""
+    shape = parse_tmf(definition)
+    pieces = [shape.literals[0]]
+    keys = {}
+    routine = shape.literals[0].rpartition(": ")[2].partition("(")[0]
+    keys["routine"] = routine
+    for number, (conversion, literal) in enumerate(
+        zip(shape.conversions, shape.literals[1:], strict=True), 1
+    ):
+        item = definition.items[conversion.argument]
+        name = item.expression
+        known = ARGUMENTS.get(name) or (MEMBERS.get(name) if "Contexts" in routine else None)
+        if known:
+            keys[known] = number
+        pieces += [printf(conversion, item, definition.format), literal]
+    return "".join(pieces), keys
+
+
+def printf(conversion, item, text):
+    """Give the conversion of printf that prints an argument."""
+    if conversion.kind == "status":
+        return "%!STATUS!"
+    spec = text.partition(f"%{item.number}!")[2].partition("!")[0]
+    # Lists, sets and enums have names that only the driver's configuration file knows.
+    return "%!NAME!" if spec == "s" and item.type.startswith(("ItemList", "ItemSet")) else f"%{spec}"
+
+
+def render(found, head):
+    """Write a profile."""
+    lines = [head]
+    for text, keys in found.items():
+        routine = keys["routine"]
+        lines += ["", "[[message]]", f"text = {json.dumps(text)}"]
+        if routine == "CaptureStart":
+            lines.append("ignore = true")
+            continue
+        lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    return "\n".join([*lines, ""])

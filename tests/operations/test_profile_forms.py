@@ -1,0 +1,105 @@
+"""The same run through the canonical provider, WPP and DbgPrint: the same operations and the same findings."""
+
+from dataclasses import replace
+
+import pytest
+from test_simulated_truth import VARIANTS, scenario
+
+from tracecheck.capture import analyse
+from tracecheck.etl import plain_rows
+from tracecheck.operations.profiles import Binder, load, wpp_source
+from tracecheck.payload.wpp.search import Definitions
+from tracecheck.payload.wpp.tmf import read_tmf
+from tracecheck.simulate import Fault, simulate
+
+FORMS = ("wpp", "dbgprint")
+#: What neither form tells, or not so.
+UNLIKE = {"order", "record", "sequence", "paging_file", "function", "site", "assumed"}
+
+
+class Beside:
+    """Gives the definitions of one TMF file, whatever the environment names."""
+
+    def __init__(self, tmf):
+        self.tmf = tmf
+
+    def definitions(self):
+        """Make the catalogue."""
+        return Definitions(tmf=[self.tmf], environment={})
+
+
+def played(run, form, folder, **more):
+    """Simulate, write, read and judge a run in a form."""
+    made = simulate(run, form)
+    path = folder / f"{form}.etl"
+    made.write(path)
+    sources = Beside(path.with_suffix(".tmf")) if form == "wpp" else None
+    return analyse([str(path)], sources=sources, **more)
+
+
+def operations(analysis):
+    """List what the operations say, without what the forms cannot carry."""
+    names = [name for name in analysis.operations.schema.names if name not in UNLIKE]
+    rows = plain_rows(analysis.operations.select(names))
+    rows = [row for row in rows if row["routine"] not in ("CaptureStart", "FltRegisterFilter")]
+    # Which of two processors' events of one tick comes first depends on how full their buffers are.
+    return sorted(rows, key=lambda row: (row["time"], row["cpu"]))
+
+
+def findings(analysis):
+    """List the findings, without texts that name source lines."""
+    keys = ("rule", "severity", "confidence", "context", "generation", "context_type", "time", "signature")
+    rows = [tuple(row[key] for key in keys) for row in plain_rows(analysis.findings)]
+    return sorted(rows, key=str)
+
+
+def alike(run, form):
+    """Take out of a run what a form cannot carry."""
+    return replace(run, sequence=False, begin=run.begin and form == "wpp")
+
+
+@pytest.mark.parametrize("form", FORMS)
+class TestForms:
+    """What a profile reads is what the canonical provider tells."""
+
+    @pytest.mark.parametrize("seed", range(6))
+    def test_every_operation_is_as_the_canonical_provider_tells_it(self, form, seed, tmp_path):
+        """Times, threads, pointers, statuses and flags of every operation are the same, in the same order."""
+        run = alike(scenario(seed), form)
+        due = played(run, "tracelogging", tmp_path)
+        found = played(run, form, tmp_path)
+        expected = [{key: row[key] for key in operations(found)[0]} for row in operations(due)]
+        assert operations(found) == expected
+        assert found.profiles == ("simulated",)
+
+    @pytest.mark.parametrize(("rule", "way"), VARIANTS)
+    def test_every_fault_gives_the_same_findings(self, form, rule, way, tmp_path):
+        """Each fault of the simulator is found as surely as in the canonical form, with the same signature."""
+        run = alike(scenario(7, faults=(Fault(rule, way),), unload=rule not in ("L02", "L03")), form)
+        due = played(run, "tracelogging", tmp_path)
+        found = played(run, form, tmp_path)
+        assert findings(found) == findings(due)
+        assert found.verdict == due.verdict
+
+    @pytest.mark.parametrize("condition", ["lost-events", "flush", "noise", "lean", "stalls"])
+    def test_what_befalls_a_capture_changes_no_finding(self, form, condition, tmp_path):
+        """Losses and disorder weaken findings of every form alike."""
+        run = alike(scenario(11, condition, faults=(Fault("L01"), Fault("R01")), unload=True), form)
+        due = played(run, "tracelogging", tmp_path)
+        found = played(run, form, tmp_path)
+        kinds = {(row[0], row[3], row[4]) for row in findings(due) if row[3] is not None}
+        assert {(row[0], row[3], row[4]) for row in findings(found) if row[3] is not None} == kinds
+
+
+class TestShippedProfile:
+    """The profile of the simulator's messages."""
+
+    @pytest.mark.parametrize("conditions", [(), ("lean",)])
+    def test_it_knows_every_message_that_the_simulator_may_write(self, conditions, tmp_path):
+        """All definitions of the TMF file are bound, of every driver, with and without the calls' begins."""
+        binder = Binder(load("simulated"))
+        for begin in (True, False):
+            simulate(scenario(3, *conditions, drivers=3, begin=begin), "wpp").write(tmp_path / "run.etl")
+            for definition in read_tmf(tmp_path / "run.tmf").definitions:
+                assert binder.bind(wpp_source(definition)) is not None, definition.format
+        assert binder.problems == []
