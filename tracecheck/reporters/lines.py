@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracecheck.etl.columns import NO_ID
-from tracecheck.payload.text import NO_CPU
+from tracecheck.etl.columns import NO_CPU, NO_ID
 from tracecheck.reporters.common import clean, dump, iso_time
 
 if TYPE_CHECKING:

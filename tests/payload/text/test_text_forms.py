@@ -2,11 +2,11 @@
 
 import pytest
 
-from tracecheck.payload.text import NO_CPU, TextLog, detect, form_of
+from tracecheck.etl.columns import NO_CPU, NO_ID
+from tracecheck.payload.text import TextLog, detect, form_of
 from tracecheck.payload.text.detect import described
 from tracecheck.payload.text.forms import csv_columns
 
-NO_ID = 0xFFFFFFFF
 #: Nanoseconds from 1970 to 2003-07-25 14:55:39.998.
 MOMENT = 1_059_144_939_998_000_000
 TRACEFMT = b"[0]0AF4.0C64::07/25/2003-14:55:39.998 [tracedrv]"
@@ -75,7 +75,9 @@ class TestTracefmt:
 
     def test_a_message_without_a_definition_stands_alone(self, read):
         """What tracefmt could not decode has no prefix, and is no part of the message before it."""
-        rows, log = read(TRACEFMT + b"a\nUnknown( 11): GUID=12 (No Format Information found).\n" + TRACEFMT + b"b")
+        rows, log = read(
+            TRACEFMT + b"a\nUnknown( 11): GUID=12 (No Format Information found).\n" + TRACEFMT + b"b"
+        )
         assert texts(rows) == ["a", "Unknown( 11): GUID=12 (No Format Information found).", "b"]
         assert rows[1]["tid"] == NO_ID
         assert any("definition" in line for line in log.warnings)
@@ -99,7 +101,9 @@ class TestTracefmt:
         assert [row["time"] for row in rows] == [nanoseconds]
         assert log.quality.timed
 
-    @pytest.mark.parametrize("time", ["00/00/0000-00:00:00.000", "02/30/2003-14:55:39.998", "99/99/9999-99:99:99"])
+    @pytest.mark.parametrize(
+        "time", ["00/00/0000-00:00:00.000", "02/30/2003-14:55:39.998", "99/99/9999-99:99:99"]
+    )
     def test_a_time_that_is_none_leaves_the_order(self, read, time):
         """A log whose times are no times is untimed: lines stay in their order."""
         rows, log = read(f"[0]0AF4.0C64::{time} [d]x\n[0]0AF4.0C64::{time} [d]y\n".encode())
@@ -150,14 +154,16 @@ class TestCsv:
         assert texts(rows) == ["x,y"]
 
     def test_missing_numbers_are_losses(self, read):
-        """A number that no message has is a message that is missing; those of one time may be in any order."""
+        """A number that no message has is missing; those of one time may be in any order."""
         numbers = [4, 6, 5, 9, 8]
         _, log = read(CSV_HEAD + b"".join(self.LINE % (n, b"x") for n in numbers))
         losses = log.losses()
         assert losses.column("count").to_pylist() == [1]
         assert losses.column("sign").to_pylist() == ["message sequence"]
 
-    @pytest.mark.parametrize("head", ["", "a,b", 'FormattedString', '"', "SystemTime,SystemTime,FormattedString"])
+    @pytest.mark.parametrize(
+        "head", ["", "a,b", "FormattedString", '"', "SystemTime,SystemTime,FormattedString"]
+    )
     def test_other_headings_are_none(self, head):
         """A first line that does not name tracefmt's columns is no heading."""
         assert csv_columns(head) == ()

@@ -5,11 +5,10 @@ from __future__ import annotations
 from tracecheck.payload.text.detect import detect
 from tracecheck.payload.text.forms import FORM_NAMES, Form, LogQuality, form_of
 from tracecheck.payload.text.opening import open_capture
-from tracecheck.payload.text.reader import NO_CPU, Lines, TextLog, read_lines
+from tracecheck.payload.text.reader import Lines, TextLog, read_lines
 
 __all__ = [
     "FORM_NAMES",
-    "NO_CPU",
     "Form",
     "Lines",
     "LogQuality",

@@ -60,9 +60,9 @@ def read_block(file: BinaryIO, at: int, form: Form) -> Block | None:
     if not raw:
         return None
     last = len(raw) < BLOCK
-    ends = _line_ends(raw, form.encoding)
-    if len(ends) > MOST_LINES:
-        ends, last = ends[:MOST_LINES], False
+    ends, is_all = _first_ends(raw, form.encoding)
+    if not is_all:
+        last = False
     elif last and (not len(ends) or ends[-1] < len(raw)):
         ends = np.append(ends, len(raw))
     elif not len(ends):
@@ -83,6 +83,18 @@ def _read(file: BinaryIO, size: int) -> bytes:
         pieces.append(piece)
         size -= len(piece)
     return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _first_ends(raw: bytes, encoding: str) -> tuple[Ints, bool]:
+    """Find where the first lines end, and tell whether these are all."""
+    feeds = raw.count(b"\n")
+    if feeds > MOST_LINES:
+        # Of lines of almost no length, only those are looked for that are kept.
+        ends = _line_ends(raw[: len(raw) * MOST_LINES // feeds & -2], encoding)
+        if len(ends):
+            return ends[:MOST_LINES], False
+    ends = _line_ends(raw, encoding)
+    return ends[:MOST_LINES], len(ends) <= MOST_LINES
 
 
 def _line_ends(raw: bytes, encoding: str) -> Ints:

@@ -64,6 +64,7 @@ class Form:
         decimal: Groups whose numbers are decimal; those of others are hexadecimal.
         order: Whether lines are in the order of the messages, so that no time may go back.
         quoted: Whether messages may be quoted as in csv.
+        cuts: Whether each line of a message of several stands alone.
         headings: How many lines of column headings the file begins with.
     """
 
@@ -75,6 +76,7 @@ class Form:
     decimal: frozenset[str] = frozenset({"cpu", "sequence"})
     order: bool = False
     quoted: bool = False
+    cuts: bool = False
     headings: int = 0
 
     @property
@@ -124,12 +126,12 @@ def form_of(name: str, encoding: str = "utf-8", start: int = 0, *, prefix: str =
         )
     if name == "debugview":
         decimal = frozenset({"sequence", "pid"})
-        return Form(name, encoding, start, rf"^(?P<whole>{_DEBUGVIEW})", decimal=decimal, order=True)
-    if name == "kd":
         return Form(
-            name, encoding, start, rf"^(?P<whole>(?:{_PROMPT})*(?:{_STAMP})?)", alone=True, order=True
+            name, encoding, start, rf"^(?P<whole>{_DEBUGVIEW})", decimal=decimal, order=True, cuts=True
         )
-    return Form(name, encoding, start, rf"^(?P<whole>(?:{_STAMP})?)", alone=True, order=True)
+    prompt = f"(?:{_PROMPT})*" if name == "kd" else ""
+    pattern = rf"^(?P<whole>{prompt}(?:{_STAMP})?)"
+    return Form(name, encoding, start, pattern, alone=True, order=True, cuts=True)
 
 
 def unknown_pattern() -> str:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tracecheck.errors import InputError
-from tracecheck.etl.columns import NO_ID
+from tracecheck.etl.columns import NO_CPU, NO_ID
 from tracecheck.etl.reader import open_file
 from tracecheck.payload.arrow import binary_of_slices, from_numpy
 from tracecheck.payload.text._cells import flags, lengths, numbers, rows, valid
@@ -29,10 +29,9 @@ if TYPE_CHECKING:
     from tracecheck.payload._slices import Bytes, Ints
     from tracecheck.payload.text.forms import Form
 
-#: The processor of a line that does not name it.
-NO_CPU = 0xFFFF
 _UTF8_FIRST, _UTF8_REST = 0xC0, 0x80
 _LONGEST_CHARACTER = 4
+_LINE_END, _FEEDS = 2, (ord("\r"), ord("\n"))
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ class Lines:
         time: Nanoseconds since 1970 as the log has them, or since the log began; steps of a millisecond
             where it has none; int64.
         has_time: Whether the line has a time of its own.
-        cpu: :data:`NO_CPU` where missing; uint16.
+        cpu: :data:`~tracecheck.etl.columns.NO_CPU` where missing; uint16.
         pid, tid: :data:`~tracecheck.etl.columns.NO_ID` where missing; uint32.
         provider, function: Strings, "" where missing.
         text: The message without blanks at its end; strings.
@@ -96,11 +95,11 @@ class TextLog:
             raise InputError(f"{self.path}: cannot be read: {error.strerror}") from error
         self._begin()
 
-    def _begin(self) -> None:
+    def _begin(self, after: int = 0) -> None:
         self.lines = self._cut = self._stray = 0
         self._unknown = 0
         self._threads = self._goes_on = False
-        self._timeline = Timeline(self.form.order)
+        self._timeline = Timeline(self.form.order, after)
         self._gaps = NumberGaps(restarts=self.form.name == "debugview")
 
     def __enter__(self) -> TextLog:
@@ -160,13 +159,26 @@ class TextLog:
         """
         return self._gaps.table()
 
-    def chunks(self) -> Iterator[Lines]:
+    @property
+    def dated(self) -> bool:
+        """Whether the times have dates; complete when all chunks have been read."""
+        return self._timeline.dated
+
+    @property
+    def last(self) -> int:
+        """The time of the last message so far, nanoseconds."""
+        return self._timeline.last
+
+    def chunks(self, after: int = 0) -> Iterator[Lines]:
         """Read the file once, from its beginning.
+
+        Args:
+            after: What times without a date count from, nanoseconds.
 
         Yields:
             Messages; at least one each time.
         """
-        self._begin()
+        self._begin(after)
         at = self.form.start
         try:
             while (block := read_block(self._file, at, self.form)) is not None:
@@ -180,7 +192,7 @@ class TextLog:
         """Read the messages of a block; give them and where to go on."""
         texts = _strings(block.data, block.start)
         found = pc.extract_regex(texts, self.form.pattern)
-        heads, taken = self._heads(texts, found), len(block)
+        heads, taken = self._heads(block, texts, found), len(block)
         if not self.form.alone:
             if not block.last and not block.cut and (len(heads) > 1 or (len(heads) and heads[0])):
                 # The last message may go on in the next block: it is read with that.
@@ -194,9 +206,12 @@ class TextLog:
         self.lines += taken
         return lines, lines.done
 
-    def _heads(self, texts: pa.StringArray, found: pa.StructArray) -> Ints:
+    def _heads(self, block: Block, texts: pa.StringArray, found: pa.StructArray) -> Ints:
         """Find the lines that begin a message."""
         begins = valid(found)
+        if self.form.alone:
+            # Blank lines are no messages; most of them are seen without a look at the text.
+            begins &= (np.diff(block.start) > _LINE_END) | ~np.isin(block.data[block.start[:-1]], _FEEDS)
         if self.form.name == "tracefmt" and not begins.all():
             others = np.flatnonzero(~begins)
             unknown = others[flags(pc.match_substring_regex(rows(texts, others), unknown_pattern()))]

@@ -27,6 +27,7 @@ class Timeline:
     Args:
         forward: Whether lines stand in the order of the messages: then a time that goes back (a cleared
             display, midnight) goes on from the one before.
+        after: What times without a date are counted from, nanoseconds.
 
     Attributes:
         timed: Whether any line had a time.
@@ -34,8 +35,9 @@ class Timeline:
         precision: What the log's times can tell apart, nanoseconds.
     """
 
-    def __init__(self, forward: bool) -> None:
+    def __init__(self, forward: bool, after: int = 0) -> None:
         self.timed = self.dated = False
+        self._after = after
         self._forward = forward
         self._day_first = False
         self._digits = 0
@@ -46,6 +48,15 @@ class Timeline:
     def precision(self) -> int:
         """What the log's times can tell apart, nanoseconds."""
         return SECOND // 10 ** min(self._digits, _DIGITS) if self.timed else STEP
+
+    @property
+    def last(self) -> int:
+        """The last time that was given out."""
+        return self._last + self._base
+
+    @property
+    def _base(self) -> int:
+        return 0 if self.dated else self._after
 
     def add(self, texts: pa.StringArray, number: Ints) -> tuple[Ints, npt.NDArray[np.bool_]]:
         """Read the times of some messages.
@@ -65,7 +76,7 @@ class Timeline:
         if not len(given):
             time = np.full(len(texts), self._last) if self.timed else np.minimum(number, _END // STEP) * STEP
             self._last = int(time[-1]) if len(time) else self._last
-            return time, times.has_time
+            return time + self._base, times.has_time
         values = times.time[given]
         if self._forward:
             values = self._onward(values, times.of_day[given])
@@ -74,7 +85,7 @@ class Timeline:
         first = self._last if self.timed else int(values[0])
         time = np.where(place >= 0, values[np.maximum(place, 0)], first)
         self.timed, self._last = True, int(time[-1])
-        return time, times.has_time
+        return time + self._base, times.has_time
 
     def _onward(self, values: Ints, of_day: npt.NDArray[np.bool_]) -> Ints:
         """Make times that never go back."""
