@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 import pyarrow as pa
@@ -59,22 +60,30 @@ class Array(Column):
     Args:
         label: The field's path.
         element: The reader of one element, which takes at least one byte.
-        count: The number of elements; None where a u16 before the first says it.
+        count: The number of elements; None where a u16 before the first says it; one for each payload where
+            a field before this one says it.
         budget: What may be read; None where that is bounded by the bytes alone.
         weight: What an element costs: each array around this one goes through its elements once more.
     """
 
     def __init__(
-        self, label: str, element: Column, count: int | None, budget: Budget | None, weight: int
+        self, label: str, element: Column, count: int | Ints | None, budget: Budget | None, weight: int
     ) -> None:
         self.element = element
         self.count = count
         self.budget = budget or Budget(0, enforced=False)
         self.weight = weight
-        least = 2 if count is None else count * element.least
+        least = 2 if count is None else count * element.least if isinstance(count, int) else 0
         # A count that the payload states is a lie; one that the schema states finds the payload cut short.
         self.excess = BAD_COUNT if count is None else SHORT
         super().__init__(label, pa.list_(element.kind), None, least)
+
+    def with_count(self, count: int | Ints) -> Self:
+        """Return this reader for payloads of which something says the count."""
+        other = copy.copy(self)
+        other.count = count
+        other.excess = BAD_COUNT
+        return other
 
     def measure(self, data: Bytes, pos: Ints, end: Ints) -> Ints:
         """See :meth:`Column.measure`."""
@@ -92,6 +101,7 @@ class Array(Column):
             if end - pos < 2:
                 return SHORT
             count, at = int.from_bytes(raw[pos : pos + 2], "little"), pos + 2
+        assert isinstance(count, int)
         if count * self.element.least > end - at:
             return self.excess
         if not self.budget.take(count * self.weight):
@@ -128,7 +138,7 @@ class Array(Column):
         if self.count is None:
             count, first = read_counts(data, pos, end), pos + 2
         else:
-            count, first = np.full(pos.size, self.count, dtype=np.int64), pos
+            count, first = np.broadcast_to(np.asarray(self.count, dtype=np.int64), pos.shape), pos
         too_many = (count > 0) & (count * self.element.least > end - first)
         return np.where(too_many, self.excess, count), first
 

@@ -7,7 +7,8 @@ value takes, so that a count is held against what the payload has left before an
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import copy
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +34,9 @@ TOO_MANY = -4
 
 # No payload is as large: a stand-in for products of counts that would overflow.
 _TOO_LARGE = 1 << 40
+
+# No payload holds as many of anything: what a field that says a count says at most.
+_MOST = np.uint64(1 << 22)
 
 _SID_HEADER_SIZE = 8
 _SID_MAX_SUB_AUTHORITIES = 15
@@ -94,6 +98,15 @@ class Scalar(Column):
         row = np.dtype({"names": ["f"], "formats": [self.dtype], "offsets": [offset], "itemsize": width})
         values = block.view(row).reshape(block.shape[0])["f"].copy()
         return self.convert(values) if self.convert else from_numpy(values, self.kind)
+
+    def numbers(self, data: Bytes, pos: Ints) -> Ints:
+        """Read the field as an unsigned number where it may be a count; what no payload holds is cut."""
+        raw = gather(data, pos, self.dtype.itemsize).view(f"<u{self.dtype.itemsize}").reshape(pos.size)
+        return np.minimum(raw.astype(np.uint64), _MOST).astype(np.int64)
+
+    def number(self, raw: bytes, pos: int) -> int:
+        """Do the same for one payload."""
+        return min(int.from_bytes(raw[pos : pos + self.dtype.itemsize], "little"), int(_MOST))
 
 
 class Label(Column):
@@ -190,6 +203,47 @@ class Counted(Column):
         if self.decode is None:
             return binary_of_slices(data, pos + 2, size - 2)
         return dictionary_of_slices(data, pos + 2, size - 2, self.decode)
+
+
+class Sized(Column):
+    """Text or bytes without a count of their own.
+
+    Args:
+        label: The field's path.
+        unit: Bytes of a character, 1 for bytes.
+        decode: How to read text; None for bytes.
+        count: How many units; for each payload its own where a field before this one says it.
+    """
+
+    def __init__(self, label: str, unit: int, decode: Decode | None, count: int | Ints = 0) -> None:
+        self.unit = unit
+        self.decode = decode
+        self.count = count
+        least = count * unit if isinstance(count, int) else 0
+        super().__init__(label, TEXT if decode else pa.binary(), None, least=least)
+
+    def with_count(self, count: int | Ints) -> Self:
+        """Return this reader for payloads of which something says the count."""
+        other = copy.copy(self)
+        other.count = count
+        return other
+
+    def measure(self, _data: Bytes, pos: Ints, end: Ints) -> Ints:
+        """See :meth:`Column.measure`."""
+        count = np.broadcast_to(np.asarray(self.count, dtype=np.int64), pos.shape)
+        return fitting(count, count * self.unit, end - pos)
+
+    def step(self, _raw: bytes, pos: int, end: int) -> int:
+        """See :meth:`Column.step`."""
+        assert isinstance(self.count, int)
+        size = self.count * self.unit
+        return size if size <= end - pos else BAD_COUNT
+
+    def build(self, data: Bytes, pos: Ints, size: Ints) -> pa.Array:
+        """See :meth:`Column.build`."""
+        if self.decode is None:
+            return binary_of_slices(data, pos, size)
+        return dictionary_of_slices(data, pos, size, self.decode)
 
 
 class Sid(Column):

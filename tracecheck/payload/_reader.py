@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from tracecheck.payload._columns import BAD_COUNT, SHORT, TOO_MANY, UNKNOWN_TYPE, Column
-from tracecheck.payload._nested import Struct
+from tracecheck.payload._nested import Given, Struct, sources
 from tracecheck.payload._slices import distinct_slices, gather
 from tracecheck.payload.arrow import from_numpy, nulls, spread, strings
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from tracecheck.payload._arrays import Budget
+    from tracecheck.payload._columns import Scalar
     from tracecheck.payload._slices import Bytes, Ints
 
 _REASONS = {
@@ -102,9 +103,18 @@ class Reader:
     def columns(self, fields: tuple[Column, ...]) -> list[pa.Array]:
         """Read the next fields: an array for each, null where the payload had ended."""
         out: list[pa.Array] = []
-        for fixed, run in groupby(fields, lambda field: field.size is not None):
+        counting = sources(fields)
+        numbers: dict[int, Ints] = {}
+        places = range(len(fields))
+        for fixed, run in groupby(places, lambda at: fields[at].size is not None and at not in counting):
             members = list(run)
-            out += self._run(members) if fixed else [self._one(field) for field in members]
+            if fixed:
+                out += self._run([fields[at] for at in members])
+                continue
+            for at in members:
+                if at in counting:
+                    numbers[at] = self._numbers(counting[at])
+                out.append(self._one(fields[at], numbers))
         return out
 
     def finish(self) -> pa.DictionaryArray | None:
@@ -135,21 +145,34 @@ class Reader:
             offset += field.size or 0
         return out
 
-    def _one(self, field: Column) -> pa.Array:
+    def _numbers(self, field: Scalar) -> Ints:
+        """Read the next field as a count of others: one number a payload, of those that hold it."""
+        out = np.zeros(self._count, dtype=np.int64)
+        out[self._rows] = field.numbers(self._data, self._pos)
+        return out
+
+    def _one(self, field: Column, numbers: dict[int, Ints] | None = None) -> pa.Array:
         if not self._rows.size:
             return nulls(self._count, field.kind)
         if isinstance(field, Struct):
             return self._struct(field)
-        size = field.measure(self._data, self._pos, self._end)
+        size = self._bound(field, numbers).measure(self._data, self._pos, self._end)
         whole = size >= 0
         if not whole.all():
             self._drop(field, size)
             size = size[whole]
         self._budget.enforced = False
-        array = field.build(self._data, self._pos, size)
+        array = self._bound(field, numbers).build(self._data, self._pos, size)
         self._budget.enforced = True
         self._pos = self._pos + size
         return spread(array, self._rows, self._count)
+
+    def _bound(self, field: Column, numbers: dict[int, Ints] | None) -> Column:
+        """Return the reader of a field in the payloads that are still whole."""
+        if not isinstance(field, Given):
+            return field
+        assert numbers is not None
+        return field.bound(numbers[field.source][self._rows])
 
     def _struct(self, field: Struct) -> pa.Array:
         """Read a struct of which a payload may hold a part."""
