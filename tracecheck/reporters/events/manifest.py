@@ -7,7 +7,7 @@ from uuid import UUID
 
 import numpy as np
 
-from tracecheck.etl.layout import EVENT_32_BIT_HEADER, Kind
+from tracecheck.etl.layout import Kind
 from tracecheck.payload.manifest.decode import decode
 from tracecheck.payload.manifest.message import message_text
 from tracecheck.reporters.events.group import Group
@@ -44,9 +44,9 @@ def read(chunk: Chunk, layouts: Layouts) -> Iterator[Group]:
     providers = [layouts.find(UUID(bytes_le=guid.tobytes())) for guid in guids]
     if not any(providers):
         return
-    columns = [chunk.column(name)[rows] for name in ("id", "version", "payload", "payload_size", "flags")]
-    *columns, flags = columns
-    width = np.where(flags & EVENT_32_BIT_HEADER, 4, 8)
+    columns = [chunk.column(name)[rows] for name in ("id", "version", "payload", "payload_size", "kind")]
+    *columns, kind = columns
+    width = np.where(kind == Kind.EVENT32, 4, 8)
     for found in decode(chunk.data, providers, codes.reshape(-1), *columns, pointer_size=width):
         yield _group(chunk, rows[found.rows], found)
 
@@ -64,6 +64,7 @@ def _group(chunk: Chunk, rows: NDArray[np.int64], found: Decoded) -> Group:
         if event.message
         else None,
         longest=_longest(chunk, found, rows),
+        is_message=bool(event.message),
     )
 
 

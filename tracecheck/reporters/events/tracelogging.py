@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tracecheck.etl.layout import EVENT_32_BIT_HEADER, Ext
+from tracecheck.etl.layout import Ext, Kind
 from tracecheck.payload.tracelogging import decode, provider_traits
 from tracecheck.reporters.events.group import Group
 from tracecheck.reporters.fields import Fields, look_of
@@ -24,7 +24,7 @@ def read(chunk: Chunk) -> Iterator[Group]:
     if not rows.size:
         return
     items = chunk.items(rows).of_type(Ext.EVENT_SCHEMA_TL)
-    narrow = chunk.column("flags")[items.row] & EVENT_32_BIT_HEADER != 0
+    narrow = chunk.column("kind")[items.row] == Kind.EVENT32
     for pointer_size, some in ((8, np.flatnonzero(~narrow)), (4, np.flatnonzero(narrow))):
         if not some.size:
             continue
