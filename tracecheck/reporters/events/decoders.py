@@ -14,6 +14,7 @@ from tracecheck.etl.layout import Kind
 from tracecheck.payload.arrow import from_numpy
 from tracecheck.reporters.common import count
 from tracecheck.reporters.events import kernel, manifest, tracelogging, wpp
+from tracecheck.reporters.events.guids import provider_codes
 from tracecheck.reporters.events.page import Page
 
 if TYPE_CHECKING:
@@ -86,16 +87,14 @@ class Decoders:
         rows = np.flatnonzero(chunk.column("schema"))
         if not rows.size:
             return
-        provider = chunk.column("provider")[rows]
-        guids, codes = np.unique(provider, axis=0, return_inverse=True)
-        new = np.array([guid.tobytes() not in self._names for guid in guids], np.bool_)
-        some = rows[new[codes.reshape(-1)]]
-        if not some.size:
+        codes, guids = provider_codes(chunk)
+        new = np.array([guid not in self._names for guid in guids], np.bool_)
+        rows = rows[new[codes[rows]]]
+        if not rows.size:
             return
-        named, names = tracelogging.provider_names(chunk, some)
-        for guid, name in zip(chunk.column("provider")[named], names, strict=True):
+        for row, name in zip(*tracelogging.provider_names(chunk, rows), strict=True):
             if name is not None:
-                self._names.setdefault(guid.tobytes(), name)
+                self._names.setdefault(guids[codes[row]], name)
 
     def name_of(self, guid: bytes, kind: int) -> str | None:
         """Give the name of a provider, as far as it is known or can be looked up.
@@ -126,17 +125,17 @@ class Decoders:
 
     def count_unknown(self, page: Page) -> None:
         """Count the messages and events of a page that are shown as bytes."""
-        known = np.array(page.fields_known, np.bool_)
-        chunk = page.chunk
+        chunk, known = page.chunk, page.known
         is_message = chunk.column("kind") == Kind.WPP_MESSAGE
-        is_event = np.zeros(known.size, np.bool_)
+        is_event = np.zeros(len(page), np.bool_)
         is_event[manifest.manifest_rows(chunk)] = True
         for counter, which in ((self._messages, is_message), (self._events, is_event)):
             rows = np.flatnonzero(which & ~known)
             if rows.size:
-                guids, totals = np.unique(chunk.column("provider")[rows], axis=0, return_counts=True)
-                for guid, total in zip(guids, totals.tolist(), strict=True):
-                    counter[guid.tobytes()] += total
+                codes, guids = provider_codes(chunk)
+                for code, total in enumerate(np.bincount(codes[rows]).tolist()):
+                    if total:
+                        counter[guids[code]] += total
 
     def unknown(self) -> Iterator[str]:
         """Say what was shown as bytes and what to supply, a line for each family."""

@@ -11,6 +11,7 @@ from tracecheck.etl.layout import Kind
 from tracecheck.payload.manifest.decode import decode
 from tracecheck.payload.manifest.message import message_text
 from tracecheck.reporters.events.group import Group
+from tracecheck.reporters.events.guids import provider_codes
 from tracecheck.reporters.fields import Fields, look_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from tracecheck.etl import Chunk
     from tracecheck.payload.manifest.decode import Decoded
+    from tracecheck.payload.manifest.definition import Provider
     from tracecheck.payload.manifest.layouts import Layouts
 
 # message_text ends a message at so many characters.
@@ -40,14 +42,17 @@ def read(chunk: Chunk, layouts: Layouts) -> Iterator[Group]:
     rows = manifest_rows(chunk)
     if not rows.size:
         return
-    guids, codes = np.unique(chunk.column("provider")[rows], axis=0, return_inverse=True)
-    providers = [layouts.find(UUID(bytes_le=guid.tobytes())) for guid in guids]
+    codes, guids = provider_codes(chunk)
+    codes = codes[rows]
+    providers: list[Provider | None] = [None] * len(guids)
+    for code in np.unique(codes).tolist():
+        providers[code] = layouts.find(UUID(bytes_le=guids[code]))
     if not any(providers):
         return
     columns = [chunk.column(name)[rows] for name in ("id", "version", "payload", "payload_size", "kind")]
     *columns, kind = columns
     width = np.where(kind == Kind.EVENT32, 4, 8)
-    for found in decode(chunk.data, providers, codes.reshape(-1), *columns, pointer_size=width):
+    for found in decode(chunk.data, providers, codes, *columns, pointer_size=width):
         yield _group(chunk, rows[found.rows], found)
 
 

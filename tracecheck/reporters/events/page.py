@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import numpy as np
+import pyarrow as pa
 
 from tracecheck.etl.columns import NO_ID
 from tracecheck.etl.layout import KIND_NAMES, Kind
-from tracecheck.reporters.fields import integers
+from tracecheck.reporters.events.guids import provider_codes
 from tracecheck.reporters.names import kernel_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
 
     from tracecheck.etl import Chunk
     from tracecheck.reporters.events.group import Group
@@ -153,53 +156,72 @@ class Page:
     @cached_property
     def payloads(self) -> list[bytes | None]:
         """The bytes of payloads that are not decoded, or not whole."""
-        start, size = (self.chunk.column(name).tolist() for name in ("payload", "payload_size"))
-        undecoded = np.ones(self._size, np.bool_)
+        whole = self.known.copy()
         for group in self.groups:
-            if group.fields is not None:
-                undecoded[group.rows] = False
-        for row, problem in enumerate(self.problems):
-            undecoded[row] |= problem is not None
+            if group.problems is not None:
+                whole[group.rows] &= group.problems.is_null().cast(pa.uint8()).to_numpy().astype(np.bool_)
         out: list[bytes | None] = [None] * self._size
-        for row in np.flatnonzero(undecoded).tolist():
-            out[row] = self.chunk.data[start[row] : start[row] + size[row]].tobytes()
+        rows = np.flatnonzero(~whole)
+        start = self.chunk.column("payload")[rows].astype(np.int64)
+        ends = (start + self.chunk.column("payload_size")[rows]).tolist()
+        for row, first, end in zip(rows.tolist(), start.tolist(), ends, strict=True):
+            out[row] = self.chunk.data[first:end].tobytes()
         return out
+
+    @cached_property
+    def known(self) -> NDArray[np.bool_]:
+        """Whether each payload is decoded at all."""
+        known = np.zeros(self._size, np.bool_)
+        for group in self.groups:
+            known[group.rows] = group.fields is not None
+        return known
 
     @cached_property
     def bodies(self) -> list[str]:
         """What a line of text says of each record behind its prefix; not yet cleaned."""
-        messages = np.zeros(self._size, np.bool_)
+        out = list(self.texts)
         for group in self.groups:
-            messages[group.rows] = group.is_message
-        columns = (
-            self._labels,
-            messages.tolist(),
-            self.texts,
-            self.fields_known,
-            self.payloads,
-            self.problems,
-        )
-        return [_body(*cells) for cells in zip(*columns, strict=True)]
+            if group.fields is not None and not group.is_message:
+                label = self._label(int(group.rows[0]))
+                for row in group.rows.tolist():
+                    out[row] = f"{label} {out[row]}" if out[row] else label
+        payloads = self.payloads
+        for row in np.flatnonzero(~self.known).tolist():
+            shown = _hex(payloads[row] or b"")
+            out[row] = f"{self._label(row)} {shown}" if shown else self._label(row)
+        for row, problem in enumerate(self.problems):
+            if problem is not None:
+                out[row] = f"{out[row]} ({problem})"
+        return out
+
+    def _label(self, row: int) -> str:
+        """Name a record by its name, or by the number that stands for it."""
+        name, kind = self.names[row], self.kinds[row]
+        if kind == Kind.WPP_MESSAGE:
+            return f"#{self._ids[row]}"
+        if name is not None:
+            return name
+        if kind in _CLASSIC:
+            return f"opcode{self._opcodes[row]}"
+        return str(self._ids[row]) if kind in (Kind.EVENT32, Kind.EVENT64) else self.kind_names[row] or "-"
 
     @cached_property
-    def fields_known(self) -> list[bool]:
-        """Whether the payload is decoded at all."""
-        known = np.zeros(self._size, np.bool_)
-        for group in self.groups:
-            known[group.rows] = group.fields is not None
-        return known.tolist()
+    def _ids(self) -> list[int]:
+        return self.numbers("id")
 
-    @property
-    def _labels(self) -> list[str]:
-        """Name each event by its name, or by the number that stands for it."""
-        columns = (self.names, self.kinds, self.numbers("id"), self.numbers("opcode"))
-        return [_label(*cells) for cells in zip(*columns, strict=True)]
+    @cached_property
+    def _opcodes(self) -> list[int]:
+        return self.numbers("opcode")
 
     def _by_guid(self, tell: Callable[[bytes], str | None]) -> list[str | None]:
-        encoded = self.chunk.records.column("provider").dictionary_encode()
-        told = [tell(raw) for raw in encoded.dictionary.to_pylist()]
-        codes: list[int] = integers(encoded.indices).tolist()
+        codes, guids = self._guids
+        told = [tell(raw) for raw in guids]
         return [told[code] for code in codes]
+
+    @cached_property
+    def _guids(self) -> tuple[list[int], list[bytes]]:
+        codes, guids = provider_codes(self.chunk)
+        return codes.tolist(), guids
 
     def _scattered(self, tell: Callable[[Group], Any], out: list[Any]) -> list[Any]:
         """Put what groups say into a column; what they do not say stays."""
@@ -214,24 +236,6 @@ class Page:
 def _put(out: list[Any], group: Group, values: list[Any]) -> None:
     for row, value in zip(group.rows.tolist(), values, strict=True):
         out[row] = value
-
-
-def _label(name: str | None, kind: int, number: int, opcode: int) -> str:
-    if name is not None and kind != Kind.WPP_MESSAGE:
-        return name
-    if kind == Kind.WPP_MESSAGE:
-        return f"#{number}"
-    if kind in _CLASSIC:
-        return f"opcode{opcode}"
-    return str(number) if kind in (Kind.EVENT32, Kind.EVENT64) else KIND_NAMES[Kind(kind)] or "-"
-
-
-def _body(
-    label: str, is_message: bool, text: str, known: bool, payload: bytes | None, problem: str | None
-) -> str:
-    shown = text if known else _hex(payload or b"")
-    body = shown if is_message else f"{label} {shown}" if shown else label
-    return body if problem is None else f"{body} ({problem})"
 
 
 def _hex(payload: bytes) -> str:

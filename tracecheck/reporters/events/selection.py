@@ -10,6 +10,7 @@ import numpy as np
 
 from tracecheck.etl.columns import NO_ID
 from tracecheck.etl.layout import Kind
+from tracecheck.reporters.events.guids import provider_codes
 from tracecheck.reporters.events.page import KERNEL
 from tracecheck.reporters.names import kernel_event
 
@@ -88,24 +89,22 @@ class Selection:
 def _by_provider(chunk: Chunk, decoders: Decoders, wanted: tuple[str, ...]) -> Mask:
     decoders.learn_names(chunk)
     kind = chunk.column("kind")
-    is_kernel = np.isin(kind, KERNEL)
-    columns = [np.where(is_kernel, 0, kind).astype(np.uint64), *chunk.column("provider").T]
+    codes, guids = provider_codes(chunk)
     # Of kernel records the group and the opcode stand for the provider.
-    columns[1] = np.where(
-        is_kernel, chunk.column("group").astype(np.uint64) << 8 | chunk.column("opcode"), columns[1]
-    )
-    keys, codes = np.unique(np.column_stack(columns), axis=0, return_inverse=True)
-    matches = np.array([_is_wanted(key, decoders, wanted) for key in keys], np.bool_)
-    return matches[codes.reshape(-1)]
+    opcode = chunk.column("group").astype(np.int64) << 8 | chunk.column("opcode")
+    key = np.where(np.isin(kind, KERNEL), -1 - opcode, codes << 8 | kind)
+    keys, places = np.unique(key, return_inverse=True)
+    matches = [_is_wanted(each, guids, decoders, wanted) for each in keys.tolist()]
+    return np.array(matches, np.bool_)[places]
 
 
-def _is_wanted(key: NDArray[np.uint64], decoders: Decoders, wanted: tuple[str, ...]) -> bool:
-    if not key[0]:
-        return kernel_event(int(key[1]) >> 8, int(key[1]) & 0xFF).lower().startswith(wanted)
-    guid = key[1:].tobytes()
+def _is_wanted(key: int, guids: list[bytes], decoders: Decoders, wanted: tuple[str, ...]) -> bool:
+    if key < 0:
+        return kernel_event(-1 - key >> 8, -1 - key & 0xFF).lower().startswith(wanted)
+    guid = guids[key >> 8]
     if str(UUID(bytes_le=guid)).startswith(wanted):
         return True
-    name = decoders.name_of(guid, int(key[0]))
+    name = decoders.name_of(guid, key & 0xFF)
     return name is not None and name.lower().startswith(wanted)
 
 
@@ -116,11 +115,11 @@ def _levels(chunk: Chunk, decoders: Decoders) -> NDArray[np.uint8]:
     if not told:
         return levels
     levels = levels.copy()
-    is_message = chunk.column("kind") == Kind.WPP_MESSAGE
-    provider, number = chunk.column("provider"), chunk.column("id")
-    for (guid, message), level in told.items():
-        words = np.frombuffer(guid.bytes_le, "<u8")
-        levels[is_message & (number == message) & (provider == words).all(axis=1)] = level
+    codes, guids = provider_codes(chunk)
+    keys, places = np.unique(codes << 16 | chunk.column("id"), return_inverse=True)
+    said = np.array([told.get((UUID(bytes_le=guids[key >> 16]), key & 0xFFFF), -1) for key in keys.tolist()])
+    of_message = np.where(chunk.column("kind") == Kind.WPP_MESSAGE, said[places], -1)
+    levels[of_message >= 0] = of_message[of_message >= 0]
     return levels
 
 

@@ -13,6 +13,7 @@ from tracecheck.payload.wpp.decode import decode_messages
 from tracecheck.payload.wpp.items import layout_of
 from tracecheck.payload.wpp.text import render, template_of
 from tracecheck.reporters.events.group import Group
+from tracecheck.reporters.events.guids import provider_codes
 from tracecheck.reporters.fields import Fields, Look
 from tracecheck.reporters.names import LEVELS
 
@@ -53,9 +54,9 @@ def messages_of(chunk: Chunk) -> list[tuple[UUID, int]]:
     rows = np.flatnonzero(chunk.column("kind") == Kind.WPP_MESSAGE)
     if not rows.size:
         return []
-    provider, number = chunk.column("provider")[rows], chunk.column("id")[rows]
-    keys = np.unique(np.column_stack([provider, number.astype(np.uint64)]), axis=0)
-    return [(UUID(bytes_le=key[:2].tobytes()), int(key[2])) for key in keys]
+    codes, guids = provider_codes(chunk)
+    keys = np.unique(codes[rows] << 16 | chunk.column("id")[rows]).tolist()
+    return [(UUID(bytes_le=guids[key >> 16]), key & 0xFFFF) for key in keys]
 
 
 def level_of(definition: Definition) -> int | None:
