@@ -3,11 +3,13 @@
 import struct
 import uuid
 
+import numpy as np
 import pytest
 from events_capture import described, image, listed, process, run
 
 from tracecheck.etl.layout import Ext
 from tracecheck.etl.writer import LogWriter
+from tracecheck.payload.symbols import Pdb, Symbols
 
 IMAGE_ID = uuid.UUID("b3e675d7-2554-4f18-830b-2762732560de")
 KERNEL, DRIVER, USER = 0xFFFFF80100000000, 0xFFFFF80200000000, 0x7FF600000000
@@ -76,6 +78,26 @@ class TestStacks:
             [],
         ]
         assert not any("stack" in event for event in listed(capsys, capture))
+
+    def test_symbols_name_functions_and_lines(self, capture, capsys, monkeypatch):
+        """With a PDB a call is a function, the offset in it, and the line of the call."""
+        starts, lines = np.array([0x40, 0x1200], np.uint64), np.array([0x40, 0x1230], np.uint64)
+        pdb = Pdb(
+            starts,
+            np.array([0x40, 0x100], np.uint64),
+            ["Small", "PreCreate"],
+            lines,
+            np.array([3, 88], np.uint32),
+            np.array([0, 1], np.int32),
+            ["c:\\src\\small.c", "/src/create.c"],
+        )
+        monkeypatch.setattr(Symbols, "_load", lambda *_: pdb)
+        out, err = run(capsys, capture, "--stacks", "--tid", "200", "--prefix", "")
+        calls = [line.strip() for line in out if line.startswith("    ")]
+        assert calls[0] == r"drv\x1b!PreCreate+0x34 (create.c:88)"
+        assert calls[3] == r"drv\x1b!Small+0x10 (small.c:3)"
+        assert calls[1:3] == ["nt.exe+0x99", "0x1000"]
+        assert not any("PDB" in line for line in err)
 
     def test_filters_leave_stacks_where_they_belong(self, capture, capsys):
         """A stack is its record's, whichever records are shown."""

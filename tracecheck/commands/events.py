@@ -97,7 +97,7 @@ def command(
     render: Callable[[Page], list[bytes]]
     match form:
         case "text":
-            render = partial(render_text, prefix=prefix or PREFIX, fine=hires)
+            render = partial(render_text, prefix=PREFIX if prefix is None else prefix, fine=hires)
         case "csv":
             render = render_csv
         case _:
@@ -155,11 +155,15 @@ def _symbol_warnings(symbols: Symbols | None) -> list[str]:
 
 def _warn(log: Log, said: list[str], unknown: list[str]) -> None:
     """Say on stderr what the list lacks, and what to supply."""
-    lines = [loss_line(loss) for loss in rows(log.losses())]
-    lines += [f"warning: {clean(text)}" for text in [*log.warnings, *said]]
+    losses = [loss_line(loss) for loss in rows(log.losses())]
+    losses += [f"warning: {clean(text)}" for text in log.warnings]
+    _echo(losses, "; see 'tracecheck info --all'")
+    _echo([f"warning: {clean(text)}" for text in said], "")
+    _echo(unknown, "")
+
+
+def _echo(lines: list[str], rest: str) -> None:
     for line in lines[:_MOST_WARNINGS]:
         click.echo(f"tracecheck: {line}", err=True)
     if len(lines) > _MOST_WARNINGS:
-        click.echo(f"tracecheck: {len(lines) - _MOST_WARNINGS:,} more; see 'tracecheck info --all'", err=True)
-    for line in unknown:
-        click.echo(f"tracecheck: {line}", err=True)
+        click.echo(f"tracecheck: {len(lines) - _MOST_WARNINGS:,} more{rest}", err=True)

@@ -42,9 +42,11 @@ def ids_of(text: str) -> range:
 
 def number_of(text: str, most: int = 0xFFFFFFFF) -> int:
     """Read a number, hexadecimal with 0x."""
-    if not re.fullmatch(r"0[xX][0-9a-fA-F]{1,16}|\d{1,20}", text) or int(text, 0) > most:
+    found = re.fullmatch(r"0[xX]([0-9a-fA-F]{1,16})|(\d{1,20})", text)
+    number = -1 if found is None else int(found[1], 16) if found[1] else int(found[2])
+    if not 0 <= number <= most:
         raise click.BadParameter(f"{text!r} is no number of 0 to {most:#x}; hexadecimal ones begin with 0x")
-    return int(text, 0)
+    return number
 
 
 def pointer_of(text: str) -> int:
