@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -42,6 +43,14 @@ class Sources:
         from tracecheck.payload.wpp.search import Definitions
 
         return Definitions(self.tmf, self.pdb, self.symbols)
+
+    def symbol_places(self) -> list[Path]:
+        """List where PDBs of images may lie: what the user named, then the environment's local folders."""
+        from tracecheck.payload.symbol_path import split_symbol_path
+        from tracecheck.payload.wpp.search import NT_SYMBOL_PATH
+
+        folders, _ = split_symbol_path(os.environ.get(NT_SYMBOL_PATH, ""))
+        return [*self.symbols, *self.pdb, *map(Path, folders)]
 
 
 def sources(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from tracecheck.commands.spool import Spool
     from tracecheck.payload.text import TextLog
+    from tracecheck.reporters.events.selection import Grep
 
     Advance = Callable[[int, int], None] | None
 
@@ -44,22 +45,38 @@ class _Keyed:
         return self.lines.number if name == "sequence" else np.zeros(len(self.lines), np.uint32)
 
 
-def fill(spool: Spool, log: TextLog, render: Callable[[Lines], list[bytes]], advance: Advance = None) -> None:
-    """Render the messages of a text log into a spool.
+@dataclass(frozen=True)
+class TextRender:
+    """How the messages of a text log are listed.
 
-    Args:
-        spool: Takes the lines.
-        log: The open log.
+    Attributes:
         render: Makes the lines of some messages.
-        advance: Called with (bytes done, bytes in all).
+        grep: A text that a message must have; None for all messages.
     """
-    for lines in log.chunks():
-        wanted = spool.wanted(_Keyed(lines))
-        for first in range(0, len(wanted), _PART):
-            part = _taken(lines, np.ascontiguousarray(wanted[first : first + _PART]))
-            spool.add(_Keyed(part), render(part))
-        if advance is not None:
-            advance(lines.done, log.size)
+
+    render: Callable[[Lines], list[bytes]]
+    grep: Grep | None = None
+
+    def fill(self, spool: Spool, log: TextLog, advance: Advance = None) -> None:
+        """Render the wanted messages of a log into a spool.
+
+        Args:
+            spool: Takes the lines.
+            log: The open log.
+            advance: Called with (bytes done, bytes in all).
+        """
+        for lines in log.chunks():
+            wanted = spool.wanted(_Keyed(lines), self._rows(lines))
+            for first in range(0, len(wanted), _PART):
+                part = _taken(lines, np.ascontiguousarray(wanted[first : first + _PART]))
+                spool.add(_Keyed(part), self.render(part))
+            if advance is not None:
+                advance(lines.done, log.size)
+
+    def _rows(self, lines: Lines) -> NDArray[np.int64] | None:
+        if self.grep is None:
+            return None
+        return np.array([i for i, text in enumerate(lines.text.to_pylist()) if text in self.grep], np.int64)
 
 
 def _taken(lines: Lines, places: NDArray[np.int64]) -> Lines:
