@@ -123,11 +123,16 @@ class Process:
 
 
 _MEASURED = """
-import resource, sys
+import re, resource, sys
+from pathlib import Path
 from tracecheck.cli import main
 code = main(sys.argv[1:])
 sys.stdout.flush()
-print(f"peak {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}", file=sys.stderr)
+# What getrusage tells begins with the memory of the process that started this one.
+status = Path("/proc/self/status")
+own = re.search(r"VmHWM:\\s*(\\d+)", status.read_text()) if status.exists() else None
+peak = own[1] if own else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(f"peak {peak}", file=sys.stderr)
 sys.exit(code)
 """
 
