@@ -99,8 +99,8 @@ def analyse(
     Args:
         paths: Its files: one .etl or text log, or several of one session.
         profiles: Names or files of profiles that say what the driver's own messages mean; those that come
-            with the package are used on their own where their messages occur, unless one of the names is
-            "none".
+            with the package are used on their own where none is named and their messages occur; "none" is
+            none at all.
         sources: Gives the catalogue of WPP message definitions; None for what the environment names.
         input_form: What the files are, as :func:`tracecheck.payload.text.open_capture` takes it.
         prefix: The TRACE_FORMAT_PREFIX of text logs of tracefmt; "" for its default.

@@ -23,7 +23,7 @@ profiles = click.option(
     "profiles",
     multiple=True,
     metavar="NAME|FILE",
-    help="Read the driver's own messages by a profile; 'none' uses none on its own.",
+    help="Read the driver's own messages by this profile and no other; 'none' for none at all.",
 )
 quiet = click.option("-q", "--no-progress", "quiet", is_flag=True, help="Show no progress.")
 

@@ -59,7 +59,8 @@ class Others:
     """
 
     def __init__(self, profiles: Sequence[str | Path] = (), sources: Sources | None = None) -> None:
-        self._automatic = NONE not in profiles
+        # A profile that the user names is the whole answer: two that know a line would count it twice.
+        self._automatic = not profiles
         self._named = _load([each for each in profiles if each != NONE])
         self._sources = sources
         self._reader: ProfileReader | None = None
