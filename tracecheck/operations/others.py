@@ -72,8 +72,8 @@ class Others:
             chunk: Records, in file order.
             first_record: The number of the chunk's first record in the capture.
             pointer_size: The log's, 4 or 8.
-            canonical: What the canonical provider has told so far: where it tells anything, only profiles that
-                the user named are used.
+            canonical: What the canonical provider has told so far: where it tells anything, only profiles
+                that the user named are used.
         """
         if self._reader is None:
             offers = self._automatic and not canonical.rows.size and _has_messages(chunk)
