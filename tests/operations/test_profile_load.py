@@ -80,10 +80,10 @@ class TestReading:
 
     @pytest.mark.parametrize("name", shipped())
     def test_shipped_profiles_are_sound(self, name):
-        """Every profile of the package is read, is called as its file is, and has messages."""
+        """Every profile of the package is read, is called as its file is, and has messages or says why not."""
         profile = load(name)
         assert profile.name == name
-        assert profile.messages
+        assert profile.messages or profile.coverage.note
 
     def test_constants_and_conditions_are_numbers(self):
         """Statuses, types and operations are given by name or number; a condition may be negated."""
