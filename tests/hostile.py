@@ -108,6 +108,7 @@ def commands(path):
         ["info", "--format", "json", path],
         ["events", path],
         ["events", "--format", "jsonl", path],
+        ["events", "--format", "csv", "--stacks", path],
         ["timeline", path, "0x10"],
     ]
 

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from tracecheck.errors import UsageError
-from tracecheck.etl import LOSSES, open_log
+from tracecheck.etl import LOSSES, Log
 from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses, shift_back
 from tracecheck.operations.marks import MARKS
 from tracecheck.operations.others import Others, Sources
 from tracecheck.operations.surroundings import Surroundings
-from tracecheck.replay import Replay, replay
+from tracecheck.operations.text_quality import text_tolerance, weaknesses
+from tracecheck.payload.text import TextLog, open_capture
+from tracecheck.payload.text.timeline import STEP
+from tracecheck.replay import TOLERANCE, Replay, replay
 from tracecheck.rules import Judgement, judge
 
 # Payloads are decoded a schema at a time: large chunks have more events of each.
@@ -83,6 +86,8 @@ class _Read:
     warnings: list[str]
     others: Others
     around: Surroundings
+    notes: list[str]
+    tolerance: int
 
 
 def analyse(
@@ -90,25 +95,34 @@ def analyse(
     *,
     profiles: Sequence[str | Path] = (),
     sources: Sources | None = None,
+    input_form: str = "auto",
+    prefix: str = "",
     progress: Progress | None = None,
 ) -> Analysis:
     """Read a capture, replay it and judge it.
 
     Args:
-        paths: Its files: one .etl, or several of one session.
+        paths: Its files: one .etl or text log, or several of one session.
         profiles: Names or files of profiles that say what the driver's own messages mean; those that come
-            with the package are used on their own where their messages occur, unless one of the names is
-            "none".
+            with the package are used on their own where none is named and their messages occur; "none" is
+            none at all.
         sources: Gives the catalogue of WPP message definitions, and the places of PDBs; None for what the
             environment names.
+        input_form: What the files are, as :func:`tracecheck.payload.text.open_capture` takes it.
+        prefix: The TRACE_FORMAT_PREFIX of text logs of tracefmt; "" for its default.
         progress: Called with the bytes read so far and the bytes in all.
 
     Raises:
         InputError: A file cannot be read at all.
         UsageError: There is no such profile.
     """
-    read = _read(paths, Others(profiles, sources), Surroundings(sources), progress)
-    replayed = replay(read.operations, read.losses)
+    _distinct(paths)
+    with ExitStack() as opened:
+        logs: list[Log | TextLog] = [
+            _entered(opened, open_capture(path, input_form, prefix)) for path in paths
+        ]
+        read = _read(logs, Others(profiles, sources), Surroundings(sources), progress)
+    replayed = replay(read.operations, read.losses, tolerance=read.tolerance)
     judgement = judge(read.operations, replayed, read.losses, read.coverage)
     return Analysis(
         paths=tuple(paths),
@@ -122,39 +136,86 @@ def analyse(
         warnings=tuple(read.warnings),
         profiles=tuple(read.others.profiles),
         marks=read.around.marks(),
-        notes=(*read.others.notes, *read.around.notes),
+        notes=(*read.notes, *read.others.notes, *read.around.notes),
     )
 
 
-def _read(paths: Sequence[str], others: Others, around: Surroundings, progress: Progress | None) -> _Read:
+def _entered(opened: ExitStack, log: Log | TextLog) -> Log | TextLog:
+    opened.callback(log.close)
+    return log
+
+
+def _read(
+    logs: Sequence[Log | TextLog], others: Others, around: Surroundings, progress: Progress | None
+) -> _Read:
     """Read the operations of all files, and their losses."""
     reader = CanonicalReader()
     losses: list[pa.Table] = []
     warnings: list[str] = []
-    records = done = 0
-    _distinct(paths)
-    with ExitStack() as opened:
-        logs = [opened.enter_context(open_log(path)) for path in paths]
-        total = sum(log.size for log in logs)
-        for log in logs:
-            for chunk in log.chunks(_CHUNK):
-                if reader.add(chunk, records) < len(chunk.records):
-                    others.add(chunk, records, log.header.pointer_size, reader)
-                around.add(chunk, records, log.header.pointer_size)
-                records += len(chunk.records)
-                reader.rows.expect(_estimate(reader.rows.size, done + chunk.done, total))
-                if progress is not None:
-                    progress(done + chunk.done, total)
-            done += log.size
-            losses.append(log.losses())
-            warnings += [f"{log.path}: {line}" for line in log.warnings]
+    total = sum(log.size for log in logs)
+    records = done = numbers = after = 0
+    for log in logs:
+        count = 0
+        for at, some in _take(log, reader, others, around, numbers, after):
+            count += some
+            reader.rows.expect(_estimate(reader.rows.size, done + at, total))
+            if progress is not None:
+                progress(done + at, total)
+        records, done = records + count, done + log.size
+        numbers += log.lines if isinstance(log, TextLog) else count
+        # Logs without dates are taken for parts of one, in the order in which they are given.
+        after = log.last + STEP if isinstance(log, TextLog) else after
+        losses.append(log.losses())
+        warnings += [f"{log.path}: {line}" for line in log.warnings]
     if reader.problems:
         warnings.append(f"{reader.problems} events do not fit their own schema; what fits was read")
-    coverage = _coverage(reader, others)
+    texts = [log for log in logs if isinstance(log, TextLog)]
+    _comparable(logs, texts)
+    qualities = [log.quality for log in texts]
+    coverage = replace(_coverage(reader, others), weaknesses=weaknesses(qualities, TOLERANCE))
     operations = assemble(reader.rows, reader.names)
     merged = shift_back(pa.concat_tables(losses) if losses else LOSSES.empty_table(), reader.lag)
     operations = around.finish(operations, merged)
-    return _Read(operations, refine_losses(operations, merged), coverage, records, warnings, others, around)
+    return _Read(
+        operations,
+        refine_losses(operations, merged),
+        coverage,
+        records,
+        warnings,
+        others,
+        around,
+        list(dict.fromkeys(note for log in texts for note in log.notes)),
+        text_tolerance(qualities, TOLERANCE),
+    )
+
+
+def _take(
+    log: Log | TextLog,
+    reader: CanonicalReader,
+    others: Others,
+    around: Surroundings,
+    first: int,
+    after: int,
+) -> Iterator[tuple[int, int]]:
+    """Read one file; yield how many of its bytes are done, and how many records came of the last."""
+    if isinstance(log, TextLog):
+        for part in log.chunks(after):
+            others.add_lines(part, first, reader.names, cut=log.form.cuts)
+            yield part.done, len(part)
+        return
+    for chunk in log.chunks(_CHUNK):
+        if reader.add(chunk, first) < len(chunk.records):
+            others.add(chunk, first, log.header.pointer_size, reader)
+        around.add(chunk, first, log.header.pointer_size)
+        first += len(chunk.records)
+        yield chunk.done, len(chunk.records)
+
+
+def _comparable(logs: Sequence[Log | TextLog], texts: Sequence[TextLog]) -> None:
+    """Refuse to put logs without dates in one order with files that have them."""
+    undated = [log for log in texts if not log.dated]
+    if undated and len(undated) < len(logs):
+        raise UsageError(f"{undated[0].path}: has no dates, and so no place among the other files")
 
 
 def _estimate(rows: int, done: int, total: int) -> int:

@@ -1,4 +1,4 @@
-"""The same run through the canonical provider, WPP and DbgPrint: the same operations and the same findings."""
+"""The same run through the canonical provider, WPP and DbgPrint: the same operations and findings."""
 
 from dataclasses import replace
 
@@ -74,7 +74,7 @@ class TestForms:
 
     @pytest.mark.parametrize(("rule", "way"), VARIANTS)
     def test_every_fault_gives_the_same_findings(self, form, rule, way, tmp_path):
-        """Each fault of the simulator is found as surely as in the canonical form, with the same signature."""
+        """Each fault of the simulator is found as surely as in the canonical form, by the same signature."""
         run = alike(scenario(7, faults=(Fault(rule, way),), unload=rule not in ("L02", "L03")), form)
         due = played(run, "tracelogging", tmp_path)
         found = played(run, form, tmp_path)

@@ -19,12 +19,12 @@ OTHERS = {"ContextCleanup", "FilterUnload", "FltUnregisterFilter", "InstanceTear
 class Places:
     """Places of PDBs that a test names."""
 
-    def __init__(self, *places, servers=()):
-        self.places, self.servers = places, servers
+    def __init__(self, *places):
+        self.places = places
 
     def symbol_places(self):
-        """Give the places and the servers."""
-        return self.places, self.servers
+        """Give the places."""
+        return self.places
 
 
 def read(path, sources=None, chunk=64 << 20, strip=("major", "phase", "function", "site"), losses=None):
@@ -139,14 +139,15 @@ class TestSites:
     def test_with_symbols_they_are_what_the_driver_logs(self, tmp_path, monkeypatch):
         """Function and line of the call, each different place looked up once."""
         monkeypatch.setattr("tracecheck.payload.symbols.Symbols", Layout)
-        truth, filled, around = read(written(tmp_path, drivers=2), Places("a", servers=["https://x"]))
+        monkeypatch.setenv("_NT_SYMBOL_PATH", "srv*https://x")
+        truth, filled, around = read(written(tmp_path, drivers=2), Places("a"))
         assert filled.column("function").to_pylist() == truth.column("function").to_pylist()
         for row, got in zip(truth.to_pylist(), filled.to_pylist(), strict=True):
             line = row["site"] and row["site"].rpartition(":")[2]
             assert got["site"] == (row["site"] and f"{row['function']} (some.c:{line}")
         assert around.notes == [
             "no symbols found for ntkrnlmp.pdb",
-            "no symbols are downloaded, skipped: https://x",
+            "_NT_SYMBOL_PATH: no symbols are downloaded, skipped: https://x",
         ]
 
     def test_a_site_that_the_driver_logged_stays(self, tmp_path):

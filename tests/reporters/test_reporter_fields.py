@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tracecheck.payload.tracelogging import decode
 from tracecheck.reporters.common import dump
-from tracecheck.reporters.fields import field_rows, field_text
+from tracecheck.reporters.fields import Fields, look_of
 
 
 def field(name, in_type, out_type=None, count=None):
@@ -21,8 +21,8 @@ def field(name, in_type, out_type=None, count=None):
     return name.encode() + b"\0" + bytes([in_type | flags | 0x80, out_type]) + extra
 
 
-def rows(fields, *payloads):
-    """Decode payloads of one schema to what JSON has."""
+def decoded(fields, *payloads):
+    """Decode payloads of one schema."""
     body = b"\0Event\0" + b"".join(fields)
     schema = struct.pack("<H", len(body) + 2) + body
     data = np.frombuffer(schema + b"".join(payloads) + bytes(8), np.uint8)
@@ -30,7 +30,12 @@ def rows(fields, *payloads):
     starts = len(schema) + np.cumsum(sizes) - sizes
     zeros = np.zeros(len(payloads), np.int64)
     (group,) = decode(data, zeros, zeros + len(schema), starts, sizes)
-    return field_rows(group)
+    return Fields(group.table, [look_of(each) for each in group.schema.fields])
+
+
+def rows(fields, *payloads):
+    """Give the fields of payloads as JSON has them."""
+    return [json.loads(row) for row in decoded(fields, *payloads).json()]
 
 
 class TestValues:
@@ -77,8 +82,10 @@ class TestValues:
         assert rows(fields, b"\1") == [{"s": {"a": 1, "b": None}, "c": None}]
 
     def test_text_joins_fields(self):
-        """Strings stand as they are, all else as JSON."""
-        assert field_text({"a": "x y", "b": [1, None], "c": True}) == "a=x y b=[1, null] c=true"
+        """Strings stand as they are, all else as JSON; a percent sign in a name is just that."""
+        fields = [field("a%s", 2), field("b", 4, None, 2), field("c", 13), field("p", 21)]
+        shown = decoded(fields, b"x y\0\1\2\1\0\0\0" + struct.pack("<Q", 16)).text()
+        assert shown == ["a%s=x y b=[1, 2] c=true p=0x10"]
 
 
 class TestAnyPayload:
@@ -97,8 +104,8 @@ class TestAnyPayload:
     def test_every_schema_and_payload_gives_json(self, kinds, payloads):
         """Whatever types a schema names and bytes a payload holds, each event is one JSON object."""
         fields = [field(f"f{i}", *kind) for i, kind in enumerate(kinds) if kind[0] != 24]
-        found = rows(fields, *payloads)
-        assert len(found) == len(payloads)
-        for row in found:
-            assert json.loads(dump(row)).keys() == {f"f{i}" for i, kind in enumerate(kinds) if kind[0] != 24}
-            field_text(row)
+        found = decoded(fields, *payloads)
+        assert len(found.json()) == len(found.text()) == len(payloads)
+        for row, values in zip(found.json(), found.values(), strict=True):
+            names = [f"f{i}" for i, kind in enumerate(kinds) if kind[0] != 24]
+            assert json.loads(row) == dict(zip(names, json.loads(dump(values)), strict=True))

@@ -37,6 +37,7 @@ EXIT_CLEAN, EXIT_FINDINGS, EXIT_INCONCLUSIVE = 0, 1, 3
 )
 @click.option("--all", "everything", is_flag=True, help="Show every context, not three of each kind.")
 @options.profiles
+@options.input_form
 @sources
 @options.quiet
 def command(
@@ -46,6 +47,7 @@ def command(
     fail_on: str,
     everything: bool,
     profiles: tuple[str, ...],
+    input_form: str,
     sources: Sources,
     quiet: bool,
 ) -> int:
@@ -55,7 +57,14 @@ def command(
     3 nothing found but inconclusive, 4 unreadable input.
     """
     with progress("Checking", quiet) as advance:
-        analysis = analyse(captures, profiles=profiles, sources=sources, progress=advance)
+        analysis = analyse(
+            captures,
+            profiles=profiles,
+            sources=sources,
+            input_form=input_form,
+            prefix=options.tracefmt_prefix(),
+            progress=advance,
+        )
     say(analysis.notes)
     if form == "json":
         pieces = json_report.render(analysis)

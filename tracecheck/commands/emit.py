@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
@@ -13,7 +13,7 @@ from tracecheck.errors import UsageError
 from tracecheck.reporters.common import clean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
 
@@ -31,11 +31,26 @@ def emit(pieces: Iterable[str], output: Path | None, inputs: Sequence[str]) -> N
     if output is None:
         _to_stdout(pieces)
         return
+    encoded = (piece.encode("utf-8", "backslashreplace") for piece in pieces)
+    emit_file(lambda file: file.writelines(encoded), output, inputs)
+
+
+def emit_file(write: Callable[[BinaryIO], None], output: Path, inputs: Sequence[str]) -> None:
+    """Write a result to a file.
+
+    Args:
+        write: Writes to the open file.
+        output: The file to write.
+        inputs: The captures, which must not be overwritten.
+
+    Raises:
+        UsageError: The file can't be written, or is one of the captures.
+    """
     try:
         if any(_same_file(output, path) for path in inputs):
             raise UsageError(f"{output}: is the capture itself; choose another file for -o")
-        with output.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
-            file.writelines(pieces)
+        with output.open("wb") as file:
+            write(file)
     except OSError as error:
         raise UsageError(f"{output}: can't be written: {error.strerror or error}") from error
     click.echo(f"Wrote {clean(str(output))}", err=True)

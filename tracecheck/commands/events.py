@@ -1,91 +1,198 @@
-"""`tracecheck events`: every record of a capture in the order of time."""
+"""`tracecheck events`: the records of a capture, decoded, in the order of time."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
+from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-import numpy as np
-import pyarrow as pa
 
 from tracecheck.commands import options
-from tracecheck.commands.emit import emit
+from tracecheck.commands.emit import emit, emit_file
+from tracecheck.commands.filters import Wanted, filters, pointer_of
+from tracecheck.commands.listing import Listing
+from tracecheck.commands.lookahead import look_ahead
 from tracecheck.commands.progress import progress
+from tracecheck.commands.sources import Sources, sources
 from tracecheck.commands.spool import Spool
-from tracecheck.etl import open_log
-from tracecheck.payload.arrow import from_numpy
-from tracecheck.reporters import events
+from tracecheck.commands.text_log import TextRender
+from tracecheck.errors import UsageError
+from tracecheck.etl.layout import UNIX_EPOCH_AS_FILETIME
+from tracecheck.payload.manifest.layouts import Layouts
+from tracecheck.payload.symbols import Symbols
+from tracecheck.payload.text import TextLog, open_capture
 from tracecheck.reporters.common import clean, rows
+from tracecheck.reporters.events.calls import CallStacks
+from tracecheck.reporters.events.decoders import Decoders
+from tracecheck.reporters.events.jsonl import render_jsonl
+from tracecheck.reporters.events.selection import Grep
+from tracecheck.reporters.events.table import HEADER, render_csv
+from tracecheck.reporters.events.text import PREFIX, TRACE_FORMAT_PREFIX, render_text
 from tracecheck.reporters.losses import loss_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
-    from numpy.typing import NDArray
+    from tracecheck.etl import Log
+    from tracecheck.payload.manifest.xml import Manifests
+    from tracecheck.reporters.events.page import Page
 
-    from tracecheck.etl import Chunk, Log
-
-#: How many records are rendered at once: enough for array work, few enough for their text to be small.
-_PART = 1 << 13
 _MOST_WARNINGS = 10
+_MOST_LISTED = 3
+_EXISTING = click.Path(exists=True, path_type=Path)
 
 
 @click.command("events")
 @click.argument("capture", type=options.CAPTURE)
-@options.formats("text", "jsonl")
+@options.formats("text", "csv", "jsonl", "parquet")
 @options.output
+@sources
+@click.option(
+    "--manifest", multiple=True, type=_EXISTING, help="Read events from a manifest or a folder of them."
+)
+@filters
+@click.option("--grep", metavar="TEXT", help="Show what has this text; case does not matter, * is any text.")
+@click.option(
+    "--follow-context", "follow", type=pointer_of, metavar="0x...", help="Show what holds this pointer: 0x..."
+)
 @click.option("--limit", type=click.IntRange(min=0), help="Show only as many events, the earliest ones.")
+@click.option("--tail", type=click.IntRange(min=0), help="Show only as many events, the latest ones.")
+@click.option("--stacks", is_flag=True, help="Show the stack of each event.")
+@click.option(
+    "--prefix",
+    metavar="FORMAT",
+    envvar=TRACE_FORMAT_PREFIX,
+    help="Begin lines of text so: %1 to %9, as tracefmt.",
+)
+@click.option("--hires", is_flag=True, help="Show times in text to the nanosecond.")
+@options.input_form
 @options.quiet
-def command(capture: str, form: str, output: Path | None, limit: int | None, quiet: bool) -> int:
+def command(
+    capture: str,
+    form: str,
+    output: Path | None,
+    sources: Sources,
+    manifest: tuple[Path, ...],
+    wanted: Wanted,
+    grep: str | None,
+    follow: int | None,
+    limit: int | None,
+    tail: int | None,
+    stacks: bool,
+    prefix: str | None,
+    hires: bool,
+    input_form: str,
+    quiet: bool,
+) -> int:
     """List the events of a capture in the order of time.
 
-    Fields of self-describing (TraceLogging) events are decoded; other payloads are shown as bytes.
+    Payloads are decoded where their definition is known: self-describing (TraceLogging) events, WPP messages
+    with --tmf, --pdb or --symbols, manifest events with --manifest, in-trace manifests and those of Windows,
+    and kernel events. What has no definition is shown as bytes. All filters must hold.
     """
-    render = events.render_jsonl if form == "jsonl" else events.render_text
-    with open_log(capture) as log, Spool(limit) as spool:
+    if form == "parquet" and output is None:
+        raise UsageError("--format parquet needs -o FILE")
+    if limit is not None and tail is not None:
+        raise UsageError("--limit and --tail exclude each other")
+    manifests = _manifests(manifest)
+    render: Callable[[Page], list[bytes]]
+    match form:
+        case "text":
+            render = partial(render_text, prefix=PREFIX if prefix is None else prefix, fine=hires)
+        case "csv":
+            render = render_csv
+        case _:
+            render = render_jsonl
+    with open_capture(capture, input_form, prefix or "") as log, Spool(limit, tail) as spool:
+        if isinstance(log, TextLog):
+            asked = bool(wanted) or follow is not None or stacks
+            _list_lines(log, spool, _text_render(form, asked, grep), output, quiet)
+            return 0
+        selection = wanted.selection(_start(log))
+        with progress("Looking ahead", quiet) as advance:
+            ahead = look_ahead(log, stacks, advance)
+        layouts = Layouts([*manifests.providers, *ahead.providers])
+        decoders = Decoders(sources.definitions(), layouts, log.header.pointer_size, ahead.processes)
+        symbols = Symbols(sources.symbol_places()) if stacks else None
+        calls = CallStacks(ahead.kernel, symbols).of if ahead.kernel and symbols else None
+        listing = Listing(decoders, selection, Grep(grep) if grep else None, follow, limit, calls)
         with progress("Reading", quiet) as advance:
-            fill(spool, log, render, advance)
-        emit(spool.lines(), output, [capture])
-        _warn(log)
+            listing.fill(spool, log, render, advance)
+        _write(form, spool.lines(), output, capture)
+        said = [*manifests.problems, *ahead.problems, *decoders.warnings(), *_symbol_warnings(symbols)]
+        _warn(log, said, list(decoders.unknown()))
     return 0
 
 
-def fill(
-    spool: Spool,
-    log: Log,
-    render: Callable[[Chunk], list[bytes]],
-    advance: Callable[[int, int], None] | None = None,
-) -> None:
-    """Render the records of a log into a spool.
+def _text_render(form: str, is_filtered: bool, grep: str | None) -> TextRender:
+    """Give what lists the messages of a text log; a log holds less than a trace to choose by."""
+    from tracecheck.reporters import lines
 
-    Args:
-        spool: Takes the lines.
-        log: The open log.
-        render: Makes the lines of a chunk's records.
-        advance: Called with (bytes done, bytes in all).
-    """
-    for chunk in log.chunks():
-        for part in _parts(chunk, spool.wanted(chunk)):
-            spool.add(part, render(part))
-        if advance is not None:
-            advance(chunk.done, log.size)
+    if is_filtered or form not in ("text", "jsonl"):
+        raise UsageError(
+            "a text log is listed as text or jsonl, and chosen from by --grep, --limit and --tail only"
+        )
+    return TextRender(
+        lines.render_jsonl if form == "jsonl" else lines.render_text, Grep(grep) if grep else None
+    )
 
 
-def _parts(chunk: Chunk, wanted: NDArray[np.int64]) -> Iterator[Chunk]:
-    """Give the wanted records of a chunk as chunks that are quick to render."""
-    for first in range(0, len(wanted), _PART):
-        some = np.ascontiguousarray(wanted[first : first + _PART])
-        yield replace(chunk, records=chunk.records.take(from_numpy(some, pa.int64())))
+def _list_lines(log: TextLog, spool: Spool, render: TextRender, output: Path | None, quiet: bool) -> None:
+    """List the messages of a text log."""
+    with progress("Reading", quiet) as advance:
+        render.fill(spool, log, advance)
+    emit(spool.lines(), output, [log.path])
+    _echo([f"note: {clean(text)}" for text in log.notes], "")
+    _warn(log, [], [])
 
 
-def _warn(log: Log) -> None:
-    """Say on stderr what the list lacks."""
-    lines = [loss_line(loss) for loss in rows(log.losses())] + [
-        f"warning: {clean(text)}" for text in log.warnings
-    ]
+def _manifests(paths: tuple[Path, ...]) -> Manifests:
+    """Read the manifests that the user named."""
+    from tracecheck.payload.manifest.xml import Manifests, read_manifests
+
+    found = Manifests()
+    for path in paths:
+        found.add(read_manifests(path))
+    return found
+
+
+def _start(log: Log) -> int:
+    """Tell when a capture starts; nanoseconds since 1970."""
+    return (log.header.start_filetime - UNIX_EPOCH_AS_FILETIME) * 100
+
+
+def _write(form: str, lines: Iterator[str], output: Path | None, capture: str) -> None:
+    if form == "parquet":
+        from tracecheck.reporters.events.parquet import write_parquet
+
+        assert output is not None
+        emit_file(lambda file: write_parquet(lines, file), output, [capture])
+        return
+    emit(chain([HEADER], lines) if form == "csv" else lines, output, [capture])
+
+
+def _symbol_warnings(symbols: Symbols | None) -> list[str]:
+    """Say which PDBs were not used, and which are missing."""
+    if symbols is None:
+        return []
+    missing = sorted(set(symbols.missing))
+    listed = ", ".join(missing[:_MOST_LISTED]) + (", ..." if len(missing) > _MOST_LISTED else "")
+    return [*symbols.warnings, *([f"no PDB found of {listed}: give --symbols"] if missing else [])]
+
+
+def _warn(log: Log | TextLog, said: list[str], unknown: list[str]) -> None:
+    """Say on stderr what the list lacks, and what to supply."""
+    losses = [loss_line(loss) for loss in rows(log.losses())]
+    losses += [f"warning: {clean(text)}" for text in log.warnings]
+    _echo(losses, "; see 'tracecheck info --all'")
+    _echo([f"warning: {clean(text)}" for text in said], "")
+    _echo(unknown, "")
+
+
+def _echo(lines: list[str], rest: str) -> None:
     for line in lines[:_MOST_WARNINGS]:
         click.echo(f"tracecheck: {line}", err=True)
     if len(lines) > _MOST_WARNINGS:
-        click.echo(f"tracecheck: {len(lines) - _MOST_WARNINGS:,} more; see 'tracecheck info --all'", err=True)
+        click.echo(f"tracecheck: {len(lines) - _MOST_WARNINGS:,} more{rest}", err=True)

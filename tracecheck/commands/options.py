@@ -23,9 +23,25 @@ profiles = click.option(
     "profiles",
     multiple=True,
     metavar="NAME|FILE",
-    help="Read the driver's own messages by a profile; 'none' uses none on its own.",
+    help="Read the driver's own messages by this profile and no other; 'none' for none at all.",
 )
 quiet = click.option("-q", "--no-progress", "quiet", is_flag=True, help="Show no progress.")
+
+#: The form of a text log where its beginning does not tell it; the names are those of
+#: :data:`tracecheck.payload.text.FORM_NAMES`, which is not loaded to print help.
+input_form = click.option(
+    "--input",
+    "input_form",
+    type=click.Choice(["auto", "etl", "tracefmt", "tracefmt-csv", "debugview", "kd", "text"]),
+    default="auto",
+    show_default=True,
+    help="Say what the captures are where that can't be told from them.",
+)
+
+
+def tracefmt_prefix() -> str:
+    """Give the prefix that the user's tracefmt puts before messages; "" for its default."""
+    return os.environ.get("TRACE_FORMAT_PREFIX", "")
 
 
 def formats(*names: str) -> Callable[[click.decorators.FC], click.decorators.FC]:

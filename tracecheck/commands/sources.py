@@ -43,11 +43,11 @@ class Sources:
 
         return Definitions(self.tmf, self.pdb, self.symbols)
 
-    def symbol_places(self) -> tuple[list[str | Path], list[str]]:
-        """Give the PDBs, folders and stores that name functions, and the servers of the environment."""
+    def symbol_places(self) -> list[Path]:
+        """List where PDBs of images may lie: what the user named, then the environment's local folders."""
         from tracecheck.payload.symbol_path import symbol_places
 
-        return symbol_places((*self.pdb, *self.symbols))
+        return symbol_places((*self.symbols, *self.pdb))
 
 
 def sources(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -14,7 +14,14 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from tracecheck.etl import Chunk
+    Ints = NDArray[np.int64]
+
+
+class Keyed(Protocol):
+    """Records with the columns that put them in order: ``time``, ``sequence`` and ``offset``."""
+
+    def column(self, name: str) -> NDArray[Any]:
+        """Give a column."""
 
 
 class Spool:
@@ -24,14 +31,19 @@ class Spool:
 
     Args:
         limit: How many lines to give back at most, the earliest ones; all where None.
+        tail: The same of the latest ones; not together with ``limit``.
     """
 
-    def __init__(self, limit: int | None = None) -> None:
-        self._limit = limit
+    def __init__(self, limit: int | None = None, tail: int | None = None) -> None:
+        self._most = limit if tail is None else tail
+        # The slice of rows in the order of time that is given back.
+        self._cut = slice(limit) if tail is None else slice(-tail, None) if tail else slice(0)
+        self._is_tail = tail is not None
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by __exit__
         self._end = 0
         self._keys: list[_Keys] = []
-        self._latest: int | None = None
+        # Nothing later than this, with a tail nothing earlier, is given back.
+        self._bound: int | None = None
 
     def __enter__(self) -> Spool:
         return self
@@ -41,17 +53,26 @@ class Spool:
     ) -> None:
         self._file.close()
 
-    def wanted(self, chunk: Chunk) -> NDArray[np.int64]:
-        """Tell which records of a chunk may be among those that are given back, in the order of time."""
-        time = chunk.column("time")
-        order = _time_order(time, chunk.column("sequence"), chunk.column("offset"))
-        if self._limit is not None:
-            order = order[: self._limit]
-            if self._latest is not None:
-                order = order[time[order] <= self._latest]
-        return order
+    def wanted(self, chunk: Keyed, rows: Ints | None = None, *, is_final: bool = True) -> Ints:
+        """Tell which records of a chunk may be among those that are given back, in the order of time.
 
-    def add(self, chunk: Chunk, lines: list[bytes]) -> None:
+        Args:
+            chunk: The records.
+            rows: Which of them can be given back at all; None for all.
+            is_final: Whether each of these will be added: else more are needed than are given back.
+        """
+        if rows is None:
+            rows = np.arange(len(chunk.column("time")))
+        time, sequence, offset = (chunk.column(name)[rows] for name in ("time", "sequence", "offset"))
+        order = _time_order(time, sequence, offset)
+        if is_final:
+            order = order[self._cut]
+        if self._bound is not None:
+            kept = time[order]
+            order = order[kept >= self._bound if self._is_tail else kept <= self._bound]
+        return rows[order]
+
+    def add(self, chunk: Keyed, lines: list[bytes]) -> None:
         """Keep the lines of a chunk's records.
 
         Args:
@@ -64,21 +85,23 @@ class Spool:
         self._end += int(lengths.sum())
         time, sequence, offset = (chunk.column(name) for name in ("time", "sequence", "offset"))
         self._keys.append(_Keys(time, sequence, offset, starts, lengths))
-        if self._limit is not None:
-            self._forget(self._limit)
+        if self._most is not None:
+            self._forget(self._most)
 
-    def _forget(self, limit: int) -> None:
-        """Drop the keys of lines that can't be among the earliest any more."""
-        keys = _Keys.joined(self._keys).earliest(limit)
+    def _forget(self, most: int) -> None:
+        """Drop the keys of lines that can't be among those given back any more."""
+        keys = _Keys.joined(self._keys).in_order(self._cut)
         self._keys = [keys]
-        if len(keys.time) == limit:
-            self._latest = int(keys.time[-1]) if limit else np.iinfo(np.int64).min
+        if len(keys.time) == most:
+            ends = np.iinfo(np.int64)
+            at = 0 if self._is_tail else -1
+            self._bound = int(keys.time[at]) if most else ends.max if self._is_tail else ends.min
 
     def lines(self) -> Iterator[str]:
         """Give the lines back, the earliest first; records of one time in the order of their buffers."""
         if not self._end:
             return
-        keys = _Keys.joined(self._keys).earliest(self._limit)
+        keys = _Keys.joined(self._keys).in_order(self._cut)
         self._file.flush()
         with mmap.mmap(self._file.fileno(), self._end, access=mmap.ACCESS_READ) as text:
             for start, end in zip(keys.start.tolist(), (keys.start + keys.length).tolist(), strict=True):
@@ -98,8 +121,8 @@ class _Keys(NamedTuple):
     def joined(cls, parts: list[_Keys]) -> _Keys:
         return cls._make(map(np.concatenate, zip(*parts, strict=True)))
 
-    def earliest(self, limit: int | None) -> _Keys:
-        order = _time_order(self.time, self.sequence, self.offset)[:limit]
+    def in_order(self, cut: slice) -> _Keys:
+        order = _time_order(self.time, self.sequence, self.offset)[cut]
         return _Keys._make(column[order] for column in self)
 
 

@@ -37,6 +37,7 @@ _DIGITS = 16
 @options.formats("text", "json")
 @options.output
 @options.profiles
+@options.input_form
 @sources
 @options.quiet
 def command(
@@ -46,6 +47,7 @@ def command(
     form: str,
     output: Path | None,
     profiles: tuple[str, ...],
+    input_form: str,
     sources: Sources,
     quiet: bool,
 ) -> int:
@@ -57,7 +59,14 @@ def command(
     # Asked for before the work: a slip of the keyboard should not cost a minute.
     wanted = _number(context) if by_id else _pointer(context)
     with progress("Reading", quiet) as advance:
-        analysis = analyse(captures, profiles=profiles, sources=sources, progress=advance)
+        analysis = analyse(
+            captures,
+            profiles=profiles,
+            sources=sources,
+            input_form=input_form,
+            prefix=options.tracefmt_prefix(),
+            progress=advance,
+        )
     say(analysis.notes)
     ids = _find_id(analysis.contexts, wanted[0]) if by_id else find(analysis.contexts, *wanted)
     if form == "json":

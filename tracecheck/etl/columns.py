@@ -20,6 +20,8 @@ from tracecheck.etl.layout import (
 
 #: What stands for a process or thread id where the record has none.
 NO_ID = 0xFFFFFFFF
+#: The processor of what does not name it (an .etl record always does).
+NO_CPU = 0xFFFF
 
 Ints = NDArray[np.int64]
 #: Which rows of the columns are meant: all of them, or some.

@@ -94,7 +94,7 @@ class Log:
         self.path = str(path)
         self.buffers = self.compressed_buffers = 0
         self._damage: list[Damage] = []
-        self._file = _open(self.path)
+        self._file = open_file(self.path)
         try:
             self.size = self._file.seek(0, 2)
             self.header, first_tick = _read_header(self._file, self.path, self.size)
@@ -281,7 +281,15 @@ def _arrow(values: NDArray[Any], kind: pa.DataType) -> pa.Array:
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
-def _open(path: str) -> BinaryIO:
+def open_file(path: str) -> BinaryIO:
+    """Open a capture of any form, unbuffered.
+
+    Args:
+        path: Where the file is.
+
+    Raises:
+        InputError: It is no regular file, or cannot be opened.
+    """
     try:
         mode = Path(path).stat().st_mode
         if stat.S_ISDIR(mode):
@@ -316,6 +324,11 @@ def _read_header(file: BinaryIO, path: str, size: int) -> tuple[LogHeader, int]:
             f"{path}: at 0x48: the log file header (TRACE_LOGFILE_HEADER) is damaged; no record can be timed"
         )
     return header, int(columns["tick"][0])
+
+
+def is_log(head: bytes) -> bool:
+    """Tell whether a file that begins so is an .etl file."""
+    return not _not_a_log(head)
 
 
 def _not_a_log(head: bytes) -> str:

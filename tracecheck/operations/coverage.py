@@ -17,6 +17,7 @@ class Coverage:
         silent: Routines that are called but never logged, likewise.
         note: Where the gaps are, in the words of the profile's author.
         profile: The names of the profiles that the capture was read by; "" where it needed none.
+        weaknesses: What else of the capture lets nothing be sure, a sentence each.
     """
 
     declared: bool
@@ -25,6 +26,7 @@ class Coverage:
     silent: frozenset[str] = frozenset()
     note: str = ""
     profile: str = ""
+    weaknesses: tuple[str, ...] = ()
 
     def lacks(self, needed: frozenset[str]) -> frozenset[str]:
         """Tell which of the needed routines are declared to be incomplete."""
@@ -46,5 +48,6 @@ class Coverage:
             partial=frozenset().union(*(part.partial for part in every)),
             silent=frozenset().union(*(part.silent for part in every)),
             note="; ".join(dict.fromkeys(part.note for part in every if part.note)),
+            weaknesses=tuple(dict.fromkeys(text for part in every for text in part.weaknesses)),
             profile=", ".join(dict.fromkeys(part.profile for part in every if part.profile)),
         )

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tracecheck.operations.names import Names
     from tracecheck.operations.profiles import Profile, ProfileReader
     from tracecheck.operations.rows import Rows
+    from tracecheck.operations.text_quality import Apart
+    from tracecheck.payload.text import Lines
     from tracecheck.payload.wpp.search import Definitions
 
 #: The word that turns the profiles off that nobody named.
@@ -58,10 +60,12 @@ class Others:
     """
 
     def __init__(self, profiles: Sequence[str | Path] = (), sources: Sources | None = None) -> None:
-        self._automatic = NONE not in profiles
+        # A profile that the user names is the whole answer: two that know a line would count it twice.
+        self._automatic = not profiles
         self._named = _load([each for each in profiles if each != NONE])
         self._sources = sources
         self._reader: ProfileReader | None = None
+        self._apart: Apart | None = None
         self.profiles: list[str] = []
         self.notes: list[str] = []
         self.advice: list[str] = []
@@ -73,8 +77,8 @@ class Others:
             chunk: Records, in file order.
             first_record: The number of the chunk's first record in the capture.
             pointer_size: The log's, 4 or 8.
-            canonical: What the canonical provider has told so far: where it tells anything, only profiles that
-                the user named are used.
+            canonical: What the canonical provider has told so far: where it tells anything, only named
+                profiles are used.
         """
         if self._reader is None:
             offers = self._automatic and not canonical.rows.size and _has_messages(chunk)
@@ -82,6 +86,35 @@ class Others:
                 return
             self._reader = self._make(canonical.names)
         self._reader.add(chunk, first_record, pointer_size)
+
+    def add_lines(self, lines: Lines, first_record: int, names: Names, *, cut: bool) -> None:
+        """Take the messages of a text log.
+
+        Args:
+            lines: The messages, in the order of the file.
+            first_record: What to add to their line numbers to make them the capture's.
+            names: Takes the strings of the rows.
+            cut: Whether the log puts each line of a message on its own.
+        """
+        if self._reader is None:
+            if not self._named and not self._automatic:
+                return
+            self._reader = self._make(names)
+        from tracecheck.operations.profiles import Place
+        from tracecheck.operations.text_quality import Apart
+
+        if self._apart is None:
+            self._apart = Apart()
+        record = (lines.number + first_record).astype(np.uint64)
+        place = Place.of_lines(
+            self._apart.add(lines.time),
+            record=record,
+            tick=lines.time,
+            cpu=lines.cpu,
+            pid=lines.pid,
+            tid=lines.tid,
+        )
+        self._reader.lines.add(lines.text, place, cut=cut)
 
     def finish(self, rows: Rows) -> Coverage | None:
         """Put the operations among those of the capture, after the last chunk.

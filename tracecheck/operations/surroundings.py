@@ -43,8 +43,8 @@ _PROBED = 256
 class SymbolSources(Protocol):
     """Where PDBs lie."""
 
-    def symbol_places(self) -> tuple[Sequence[str | Path], Sequence[str]]:
-        """Give the local places, and the servers, which are not asked."""
+    def symbol_places(self) -> Sequence[Path]:
+        """Give folders, symbol stores and PDBs."""
         ...
 
 
@@ -80,9 +80,9 @@ class Surroundings:
             from tracecheck.payload.kernel import Collector
 
             self._pointer_size = pointer_size
-            self._collector = Collector(_TABLES, pointer_size, first_record)
+            self._collector = Collector(_TABLES, pointer_size)
         # Records whose stacks are wanted for their sites are known at the end.
-        self._collector.add(chunk, _without_thread(chunk))
+        self._collector.add(chunk, _without_thread(chunk), first_record)
 
     def marks(self) -> pa.Table:
         """Give the marks, after the last chunk; schema :data:`~tracecheck.operations.marks.MARKS`."""
@@ -112,34 +112,39 @@ class Surroundings:
         self.notes += kernel.warnings
         operations = fill_positions(operations, kernel.fltio, losses)
         if len(kernel.stacks.table):
-            symbols, servers = self._symbols()
+            symbols = self._symbols()
             try:
                 operations = fill_sites(operations, kernel, symbols, self._pointer_size)
-                self._say_symbols(symbols, servers)
+                self._say_symbols(symbols)
             except MissingExtraError as error:
                 self.notes.append(f"functions stay without names: {error}")
                 operations = fill_sites(operations, kernel, None, self._pointer_size)
         return _with_processes(operations, kernel) if len(kernel.processes.table) else operations
 
-    def _symbols(self) -> tuple[Symbols | None, Sequence[str]]:
+    def _symbols(self) -> Symbols | None:
         from tracecheck.payload.symbol_path import symbol_places
 
-        places, servers = symbol_places() if self._sources is None else self._sources.symbol_places()
+        places = symbol_places() if self._sources is None else self._sources.symbol_places()
         if not places:
-            return None, ()
+            return None
         from tracecheck.payload.symbols import Symbols
 
-        return Symbols(places), servers
+        return Symbols(places)
 
-    def _say_symbols(self, symbols: Symbols | None, servers: Sequence[str]) -> None:
+    def _say_symbols(self, symbols: Symbols | None) -> None:
         """Say which PDBs are missing; that servers are not asked matters only then."""
+        from tracecheck.payload.symbol_path import NT_SYMBOL_PATH, symbol_servers
+
         if symbols is None:
             return
         self.notes += symbols.warnings
         if symbols.missing:
             self.notes.append(f"no symbols found for {', '.join(dict.fromkeys(symbols.missing))}")
+            servers = symbol_servers()
             if servers:
-                self.notes.append(f"no symbols are downloaded, skipped: {', '.join(servers)}")
+                self.notes.append(
+                    f"{NT_SYMBOL_PATH}: no symbols are downloaded, skipped: {', '.join(servers)}"
+                )
 
 
 def _with_processes(operations: pa.Table, kernel: Kernel) -> pa.Table:

@@ -107,19 +107,21 @@ class SymbolPath:
         return self._listings[folder]
 
 
-def symbol_places(
-    named: Iterable[str | Path] = (), environment: Mapping[str, str] | None = None
-) -> tuple[list[str | Path], list[str]]:
-    """Give the places of a symbol path: those that were named, then those of _NT_SYMBOL_PATH.
+def symbol_places(named: Iterable[Path] = (), environment: Mapping[str, str] | None = None) -> list[Path]:
+    """Give the places of a symbol path: those that were named, then the local ones of _NT_SYMBOL_PATH.
 
     Args:
         named: Folders, symbol stores, PDB files.
         environment: The variables; those of the process where None.
-
-    Returns:
-        The local places, and the servers, which nothing here asks.
     """
-    folders, servers = split_symbol_path(
-        (os.environ if environment is None else environment).get(NT_SYMBOL_PATH, "")
-    )
-    return [*named, *folders], servers
+    folders, _ = split_symbol_path(_of_environment(environment))
+    return [*named, *map(Path, folders)]
+
+
+def symbol_servers(environment: Mapping[str, str] | None = None) -> list[str]:
+    """Give the servers of _NT_SYMBOL_PATH, which nothing here asks."""
+    return split_symbol_path(_of_environment(environment))[1]
+
+
+def _of_environment(environment: Mapping[str, str] | None) -> str:
+    return (os.environ if environment is None else environment).get(NT_SYMBOL_PATH, "")

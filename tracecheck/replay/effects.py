@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from tracecheck.etl.columns import NO_ID
 from tracecheck.fltmgr import ROUTINES, Effect
 from tracecheck.fltmgr.status import FAILURE_BIT, KEEP_IF_EXISTS
 from tracecheck.payload.arrow import whole
@@ -87,10 +88,20 @@ class Ops:
         names: list[str] = whole(self.table.column("routine")).dictionary.to_pylist()
         return names
 
+    def thread(self) -> NDArray[Any]:
+        """Give each row's thread; a call whose thread is not known is of a thread of its own."""
+        if "thread" not in self._arrays:
+            thread = self["tid"]
+            unknown = thread == NO_ID
+            if unknown.any():
+                thread = np.where(unknown, self["record"].astype(np.int64) + (NO_ID + 1), thread)
+            self._arrays["thread"] = thread
+        return self._arrays["thread"]
+
     def by_thread(self) -> Ints:
         """Give the rows sorted by thread and then by time."""
         if "by thread" not in self._arrays:
-            thread = self["tid"]
+            thread = self.thread()
             # Windows numbers threads in fours: most fit 16 bits, which numpy sorts several times as fast.
             small = thread >> 2
             if self.size and small.max() < 1 << 16 and not (thread & 3).any():

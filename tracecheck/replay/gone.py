@@ -73,7 +73,7 @@ def _displaced(ops: Ops, lives: Lives, slots: Slots, order: Ints, life: int, whe
         return []
     op, named = int(slots.op[following]), int(slots.op[last])
     # A call that may have come before the naming, or that took the context out itself, tells nothing.
-    sure = ops["tid"][op] == ops["tid"][named] or ops["time"][named] <= when.early(np.array([op]))[0]
+    sure = ops.thread()[op] == ops.thread()[named] or ops["time"][named] <= when.early(np.array([op]))[0]
     shows = slots.life[following] != EMPTY or _shows_empty(ops, op)
     return [op] if sure and shows and not _took_out(ops, op, int(lives.pointer[lives.first[life]])) else []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,9 +90,10 @@ def _neighbours(ops: Ops, rows: Ints) -> tuple[Ints, Ints, Ints]:
         The operations, each once, and of each the calls before and after it.
     """
     order = ops.by_thread()
-    threads = np.isin(ops["tid"], np.unique(ops["tid"][rows]))
-    order = order if threads.all() else order[threads[order]]
-    thread, record = ops["tid"][order], ops["record"][order]
+    thread = ops.thread()
+    asked = np.isin(thread, np.unique(thread[rows]))
+    order = order if asked.all() else order[asked[order]]
+    thread, record = thread[order], ops["record"][order]
     new = np.ones(len(order), np.bool_)
     new[1:] = (thread[1:] != thread[:-1]) | (record[1:] != record[:-1])
     call = np.cumsum(new) - 1
@@ -106,13 +108,13 @@ def _neighbours(ops: Ops, rows: Ints) -> tuple[Ints, Ints, Ints]:
     before[1:][same] = order[first[candidate[same]]]
     follows = of_thread[1:] == of_thread[:-1]
     after[:-1][follows] = order[first[1:]][follows]
-    asked = np.zeros(ops.size, np.bool_)
-    asked[rows] = True
-    at = np.flatnonzero(asked[order])
+    wanted = np.zeros(ops.size, np.bool_)
+    wanted[rows] = True
+    at = np.flatnonzero(wanted[order])
     return order[at], before[call[at]], after[call[at]]
 
 
-def _in_cleanup(ops: Ops, calls: Ints, thread: NDArray[np.uint32]) -> NDArray[np.bool_]:
+def _in_cleanup(ops: Ops, calls: Ints, thread: NDArray[Any]) -> NDArray[np.bool_]:
     """Tell which calls, sorted by thread, are cleanup callbacks or are made by one."""
     cleanup = ops.effect()[calls] == Routine.CLEANUP
     phase = ops["phase"][calls]
@@ -151,7 +153,7 @@ def best_moments(effects: list[Effect], ops: Ops, when: Intervals) -> list[Momen
         ops: The operations.
         when: The operations' intervals.
     """
-    routine, thread = ops.effect(), ops["tid"]
+    routine, thread = ops.effect(), ops.thread()
     cleaned = next((i for i, e in enumerate(effects) if e.mark & Mark.CLEANUP), len(effects))
     cleanup = int(when.time[effects[cleaned].op]) if cleaned < len(effects) else None
     moments: list[Moment] = []

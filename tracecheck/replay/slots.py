@@ -154,7 +154,7 @@ def find_unnamed(ops: Ops, lives: Lives, slots: Slots, when: Timing) -> Unnamed:
     keep &= rows < _next_life(lives)[held]
     rows, held, named = rows[keep], held[keep], slots.op[at[keep]]
     early = when.early(rows)
-    sure = (ops["tid"][named] == ops["tid"][rows]) | (ops["time"][named] <= early)
+    sure = (ops.thread()[named] == ops.thread()[rows]) | (ops["time"][named] <= early)
     sure &= ~_found_later(ops, slots, held, rows)
     return Unnamed(rows, held, success[rows] & sure, asked[rows] | ~sure)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from tracecheck.etl.columns import NO_CPU, NO_ID
 from tracecheck.fltmgr.status import FAILURE_BIT, STATUS_NAMES
 from tracecheck.reporters.common import clean, clock, columns, day, pointer
 
@@ -55,13 +56,17 @@ def _cells(step: Row, time: str, context: int) -> tuple[str, ...]:
     return (
         _MARK if fault else " ",
         time,
-        str(operation["cpu"]),
-        f"{operation['pid']}:{operation['tid']}",
+        _known(operation["cpu"], NO_CPU),
+        f"{_known(operation['pid'], NO_ID)}:{_known(operation['tid'], NO_ID)}",
         clean(operation.get("process") or ""),
         _call(operation, context),
         *_counts(step),
         call_site(operation) + (f"  <- {fault}" if fault else ""),
     )
+
+
+def _known(number: int, missing: int) -> str:
+    return "-" if number == missing else str(number)
 
 
 def _counts(step: Row) -> tuple[str, str, str, str]:

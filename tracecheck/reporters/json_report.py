@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tracecheck.etl.columns import NO_CPU, NO_ID
 from tracecheck.reporters.common import CONFIDENCES, SEVERITIES, dump, iso_time, pointer, rows
 from tracecheck.reporters.lookup import Lookup, Row, lives_by_type, ordered
 from tracecheck.reporters.losses import loss_object
@@ -68,9 +69,9 @@ def operation_object(operation: Row) -> dict[str, Any]:
         "order": operation["order"],
         "time": iso_time(operation["time"]),
         "begin": iso_time(operation["begin"]),
-        "cpu": operation["cpu"],
-        "pid": operation["pid"],
-        "tid": operation["tid"],
+        "cpu": None if operation["cpu"] == NO_CPU else operation["cpu"],
+        "pid": None if operation["pid"] == NO_ID else operation["pid"],
+        "tid": None if operation["tid"] == NO_ID else operation["tid"],
         **({"process": operation["process"]} if "process" in operation else {}),
         "routine": operation["routine"],
         "context": pointer(operation["context"]) if operation["has_context"] else None,

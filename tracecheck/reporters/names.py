@@ -1,6 +1,6 @@
 """The names that outputs print for what a trace only numbers; other programs rely on them.
 
-Sources: evntrace.h (EVENT_TRACE_GROUP_*) and evntcons.h (EVENT_HEADER_EXT_TYPE_*).
+Sources: evntrace.h (EVENT_TRACE_GROUP_*, TRACE_LEVEL_*) and evntcons.h (EVENT_HEADER_EXT_TYPE_*).
 """
 
 from tracecheck.etl.layout import Ext
@@ -68,6 +68,18 @@ CONTEXT_TYPES: dict[int, str] = {
     ContextType.STREAMHANDLE: "stream handle",
     ContextType.TRANSACTION: "transaction",
     ContextType.SECTION: "section",
+}
+
+
+#: Levels by name, as winmeta.xml and evntrace.h have them: the less, the more severe.
+LEVELS: dict[str, int] = {
+    "critical": 1,
+    "fatal": 1,
+    "error": 2,
+    "warning": 3,
+    "information": 4,
+    "info": 4,
+    "verbose": 5,
 }
 
 

@@ -158,6 +158,7 @@ def _weaknesses(evidence: Evidence, candidate: Candidate) -> Iterator[str]:
         yield f"the profile {coverage.profile} does not say what the driver logs completely"
     elif not coverage.declared:
         yield "the capture has no CaptureStart event: that it logs every call is inferred"
+    yield from coverage.weaknesses
     if candidate.life in evidence.replay.silent:
         yield "of a call only the intent was logged: that it succeeded is assumed, as no line says it failed"
 

@@ -105,16 +105,13 @@ class Collector:
     Args:
         tables: What is asked for, of :data:`TABLES`; None for all.
         pointer_size: The machine's, as in the log file's header.
-        first_record: The number of the first record that it is given.
     """
 
-    def __init__(
-        self, tables: Collection[str] | None = None, pointer_size: int = 8, first_record: int = 0
-    ) -> None:
+    def __init__(self, tables: Collection[str] | None = None, pointer_size: int = 8) -> None:
         self._tables = frozenset(TABLES if tables is None else tables)
         self._families = frozenset(family for table in self._tables for family in TABLES[table])
         self._pointer_size = pointer_size
-        self._records = first_record
+        self._records = 0
         self._session = 0
         self._starts: list[int] = []
         self._clock: Clock | None = None
@@ -130,13 +127,20 @@ class Collector:
             "DbgPrint": dbgprint_rows(),
         }
 
-    def add(self, chunk: Chunk, candidates: npt.NDArray[np.int64] | None = None) -> None:
+    def add(
+        self,
+        chunk: Chunk,
+        candidates: npt.NDArray[np.int64] | None = None,
+        first_record: int | None = None,
+    ) -> None:
         """Collect the events of the next chunk.
 
         Args:
             chunk: Chunks come in the order in which the log gives them.
             candidates: Rows of its records whose stacks are of interest; None for all records.
+            first_record: The number of its first record; None to count on.
         """
+        self._records = self._records if first_record is None else first_record
         self._note_session(chunk.clock)
         for decoded in decode(chunk, self._families):
             family = decoded.type.family
