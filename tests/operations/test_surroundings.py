@@ -1,11 +1,21 @@
 """What the kernel's events give operations, against what the simulator's drivers would have logged."""
 
+import json
+import re
 import subprocess
 import sys
+import tempfile
+from contextlib import suppress
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tracecheck.capture import analyse
+from tracecheck.cli import main
+from tracecheck.errors import InputError
 from tracecheck.etl import LOSSES, open_log, plain_rows
 from tracecheck.operations import CanonicalReader, assemble
 from tracecheck.operations.surroundings import Surroundings
@@ -232,3 +242,53 @@ class TestCost:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode in (0, 3), done.stderr
         assert (done.stdout.strip() != "[]") == loads
+
+
+def report(capsys, path):
+    """Run `check` and give its report."""
+    main(["check", str(path), "--format", "json", "-q"])
+    return json.loads(capsys.readouterr().out)
+
+
+class TestReports:
+    """What `check` makes of it."""
+
+    FAULTS = (Fault("R01"), Fault("L09", "stream"), Fault("R04"))
+
+    def test_the_same_is_found_with_and_without(self, tmp_path, capsys):
+        """The kernel's events change no finding; they name processes, where there are any."""
+        found = []
+        for kernel in (False, True):
+            path = tmp_path / f"{kernel}.etl"
+            simulate(Scenario(operations=500, faults=self.FAULTS), kernel_events=kernel).write(path)
+            findings = report(capsys, path)["findings"]
+            operations = [operation for each in findings for operation in each["operations"]]
+            assert operations
+            for operation in operations:
+                assert operation.pop("process", None) is not None or not kernel
+                del operation["record"]
+            found.append(findings)
+        assert found[0] == found[1]
+
+    def test_the_text_names_processes_where_it_knows_them(self, tmp_path, capsys):
+        """Beside the numbers of process and thread stands the name."""
+        path = written(tmp_path, faults=self.FAULTS)
+        main(["check", str(path), "-q"])
+        assert re.search(r"^ *!? +\S+ +\d+ +\d+:\d+ +(\w+\.exe|System) +Flt", capsys.readouterr().out, re.M)
+
+
+class TestHostile:
+    """Kernel events that lie."""
+
+    @settings(max_examples=20, deadline=None)
+    @given(st.data())
+    def test_whatever_is_broken_the_rest_is_read(self, data):
+        """Bytes of kernel events changed at random: an analysis, or one line of error."""
+        made = bytearray(simulate(Scenario(operations=100), kernel_events=True).data)
+        for _ in range(data.draw(st.integers(1, 40))):
+            made[data.draw(st.integers(2000, len(made) - 1))] = data.draw(st.integers(0, 255))
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "broken.etl"
+            path.write_bytes(made)
+            with suppress(InputError):
+                analyse([str(path)])
