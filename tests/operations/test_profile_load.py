@@ -80,7 +80,7 @@ class TestReading:
 
     @pytest.mark.parametrize("name", shipped())
     def test_shipped_profiles_are_sound(self, name):
-        """Every profile of the package is read, is called as its file is, and has messages or says why not."""
+        """Every profile of the package is read, is called as its file is, and has messages or a reason."""
         profile = load(name)
         assert profile.name == name
         assert profile.messages or profile.coverage.note

@@ -10,9 +10,8 @@ import numpy as np
 import pyarrow as pa
 
 from tracecheck.payload._columns import BAD_COUNT, SHORT, TOO_MANY, Column, read_counts
-from tracecheck.payload._nested import make_lists
 from tracecheck.payload._slices import join_slices
-from tracecheck.payload.arrow import list_offsets, nulls
+from tracecheck.payload.arrow import list_offsets, make_lists, nulls
 
 if TYPE_CHECKING:
     from tracecheck.payload._slices import Bytes, Ints

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from tracecheck.payload._columns import Column, Scalar
-from tracecheck.payload.arrow import from_numpy, list_offsets, nulls, unique_names
+from tracecheck.payload.arrow import from_numpy, make_lists, nulls, unique_names
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -142,9 +142,3 @@ class FixedArray(Column):
         elements = np.ascontiguousarray(block[:, offset : offset + self.size])
         values = self.element.from_block(elements.reshape(-1, self.element.size or 1), 0)
         return make_lists(np.full(block.shape[0], self.count, dtype=np.int64), values, self.kind)
-
-
-def make_lists(count: Ints, values: pa.Array, kind: pa.DataType) -> pa.Array:
-    """Cut ``values`` into lists of ``count`` elements each."""
-    offsets = pa.py_buffer(list_offsets(count).astype(np.int32))
-    return pa.Array.from_buffers(kind, count.size, [None, offsets], children=[values])

@@ -107,6 +107,12 @@ def list_offsets(count: Ints) -> Ints:
     return offsets
 
 
+def make_lists(count: Ints, values: pa.Array, kind: pa.DataType) -> pa.Array:
+    """Cut ``values`` into lists of ``count`` elements each."""
+    offsets = pa.py_buffer(list_offsets(count).astype(np.int32))
+    return pa.Array.from_buffers(kind, count.size, [None, offsets], children=[values])
+
+
 def whole(column: pa.ChunkedArray) -> pa.Array:
     """Give a column of a table as one array; ``combine_chunks`` would copy even a single chunk."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

@@ -19,7 +19,7 @@ from tracecheck.replay.slots import Slots
 from tracecheck.replay.tables import CONTEXTS, STEPS
 
 if TYPE_CHECKING:
-    from tracecheck.replay.engine import Played
+    from tracecheck.replay.played import Played
 
 BIRTHS = ("allocated", "unknown")
 ENDS = ("freed", "reused", "attached", "held")

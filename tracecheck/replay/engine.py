@@ -16,16 +16,14 @@ from tracecheck.operations.table import ASSUMED
 from tracecheck.payload.arrow import whole
 from tracecheck.replay.build import ENDS, build_contexts, build_steps
 from tracecheck.replay.effects import Effects, Mark, Ops, effects
-from tracecheck.replay.lives import Counts, Lives, count, split
-from tracecheck.replay.machine import Effect, Step, begin, run, run_best
-from tracecheck.replay.order import Intervals, Timing, best_moments, intervals
+from tracecheck.replay.lives import Lives, count, split
+from tracecheck.replay.order import Timing
+from tracecheck.replay.played import Played, play
 from tracecheck.replay.slots import find_slots, find_unnamed
 from tracecheck.replay.tables import CONTEXTS, STEPS
 
 #: How far from its log line a call is taken to be where nothing in the trace bounds it, nanoseconds.
 TOLERANCE = 1_000_000
-#: How far it can be: as long as an interrupted thread may have to wait for a processor, nanoseconds.
-PATIENCE = 100_000_000
 TWO_GENERATIONS = "two live generations"
 CLEANUP_REFERENCED = "cleanup while referenced"
 
@@ -58,21 +56,6 @@ class Replay:
     silent: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True)
-class Played:
-    """A life that was replayed step by step.
-
-    ``hidden`` is the fault of the log's order that another order explains, ``contradicted`` the operation
-    that cleaned the life up while it was referenced, or -1; ``hasty`` is as in :class:`Replay`.
-    """
-
-    steps: list[Step]
-    ordered: bool
-    hidden: tuple[int, str] | None
-    contradicted: int
-    hasty: bool
-
-
 def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE) -> Replay:
     """Replay every context's count.
 
@@ -92,7 +75,7 @@ def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE
     uncertain = frozenset(unnamed.life[unnamed.uncertain].tolist())
     lives = _with_unnamed(ops, lives, unnamed.op[unnamed.unlinks], unnamed.life[unnamed.unlinks])
     counts = count(lives)
-    played = _play(ops, lives, counts, tolerance)
+    played = play(ops, lives, counts, tolerance)
     contexts = build_contexts(ops, lives, counts, played, slots, when)
     return Replay(
         contexts,
@@ -145,40 +128,6 @@ def _with_unnamed(ops: Ops, lives: Lives, op: NDArray[np.int64], life: NDArray[n
         whose,
         first,
     )
-
-
-def _play(ops: Ops, lives: Lives, counts: Counts, tolerance: int) -> dict[int, Played]:
-    """Replay the lives that sums do not settle."""
-    played: dict[int, Played] = {}
-    faulty: dict[int, tuple[list[Effect], tuple[int, str], int]] = {}
-    last = lives.last
-    for life in np.flatnonzero(counts.unsettled).tolist():
-        rows = slice(int(lives.first[life]), int(last[life]) + 1)
-        columns = (lives.op[rows], lives.owned[rows], lives.link[rows], lives.mark[rows])
-        sequence = [Effect(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
-        steps = run(sequence, begin(sequence))
-        pairs = zip(sequence, steps, strict=True)
-        contradicted = next((e.op for e, s in pairs if e.mark & Mark.CLEANUP and s.owned and not s.freed), -1)
-        fault = next(((s.op, s.fault) for s in steps if s.fault), None)
-        played[life] = Played(steps, True, None, contradicted, False)
-        if fault is not None:
-            faulty[life] = sequence, fault, contradicted
-    if not faulty:
-        return played
-    asked = np.array([effect.op for sequence, _, _ in faulty.values() for effect in sequence], np.int64)
-    soon, late = intervals(ops, asked, tolerance, max(tolerance, PATIENCE))
-    for life, (sequence, fault, contradicted) in faulty.items():
-        best = _best(sequence, ops, soon)
-        explained = not any(s.fault for s in best)
-        hasty = not explained and not any(s.fault for s in _best(sequence, ops, late))
-        played[life] = Played(best, not explained, fault if explained else None, contradicted, hasty)
-    return played
-
-
-def _best(sequence: list[Effect], ops: Ops, when: Intervals) -> list[Step]:
-    """Replay a life in the order that is best for the driver."""
-    moments = best_moments(sequence, ops, when)
-    return run_best(sequence, [m.at for m in moments], [m.until for m in moments], begin(sequence))
 
 
 def _contradictions(

@@ -144,7 +144,15 @@ def _join(
         now = np.flatnonzero(rank == number)
         if not len(now):
             break
-        _merge(columns, tells, keep, line[now], intent[now], first=number == 0)
+        if number:
+            # What the lines before have told of the call, this one must not contradict.
+            now = now[_alike(columns, tells, line[now], intent[now])]
+            now = now[_agree(columns, messages, line[now], intent[now])]
+        _merge(columns, line[now], intent[now])
+        keep[line[now]] = False
+        if not number:
+            _time(columns, line[now], intent[now])
+            tells[intent[now]] = tells[line[now]]
 
 
 def _agree(columns: _Columns, messages: Sequence[Message], line: Ints, intent: Ints) -> Bools:
@@ -169,25 +177,27 @@ def _ranks(group: Ints) -> Ints:
     return ranks
 
 
-def _merge(
-    columns: _Columns, tells: NDArray[np.uint8], keep: Bools, line: Ints, intent: Ints, *, first: bool
-) -> None:
-    """Take lines into the rows of their intents; a second one only if it can be of the same call."""
-    if not first:
-        known = columns["has_status"]
-        differs = known[line] & known[intent] & (columns["status"][line] != columns["status"][intent])
-        same = (tells[line] == tells[intent]) & ~differs
-        line, intent = line[same], intent[same]
+def _alike(columns: _Columns, tells: NDArray[np.uint8], line: Ints, intent: Ints) -> Bools:
+    """Tell which lines say of a call what was said of it already: that it failed, and how."""
+    known = columns["has_status"]
+    differs = known[line] & known[intent] & (columns["status"][line] != columns["status"][intent])
+    alike: Bools = (tells[line] == tells[intent]) & ~differs
+    return alike
+
+
+def _merge(columns: _Columns, line: Ints, intent: Ints) -> None:
+    """Take what lines tell into the rows of their intents, where those lack it."""
     for name in _VALUES:
         columns.fill(name, intent, line)
-    if first:
-        begun = ~columns["has_begin"][intent]
-        columns["begin"][intent[begun]] = columns.written[intent[begun]]
-        columns["has_begin"][intent] = True
-        for name in _OF_THE_LINE:
-            columns[name][intent] = columns[name][line]
-        tells[intent] = tells[line]
-    keep[line] = False
+
+
+def _time(columns: _Columns, line: Ints, intent: Ints) -> None:
+    """Let calls begin when they were announced, and stand where their ends were told."""
+    begun = ~columns["has_begin"][intent]
+    columns["begin"][intent[begun]] = columns.written[intent[begun]]
+    columns["has_begin"][intent] = True
+    for name in _OF_THE_LINE:
+        columns[name][intent] = columns[name][line]
 
 
 def _finish(columns: _Columns, messages: Sequence[Message], tells: NDArray[np.uint8], keep: Bools) -> None:

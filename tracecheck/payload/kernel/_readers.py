@@ -9,9 +9,8 @@ import pyarrow as pa
 
 from tracecheck.payload import _values
 from tracecheck.payload._columns import SHORT, Column, Label, Scalar, Sid, Terminated
-from tracecheck.payload._nested import make_lists
 from tracecheck.payload._slices import find_terminator, gather, join_slices
-from tracecheck.payload.arrow import dictionary_of_slices, from_numpy, spread
+from tracecheck.payload.arrow import dictionary_of_slices, from_numpy, make_lists, spread
 
 if TYPE_CHECKING:
     import numpy.typing as npt
