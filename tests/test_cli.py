@@ -27,7 +27,7 @@ def judged(monkeypatch):
 
     def judge(result):
         for module in (check, timeline):
-            monkeypatch.setattr(module, "analyse", lambda _paths, progress=None: result)  # noqa: ARG005
+            monkeypatch.setattr(module, "analyse", lambda _paths, **_options: result)
 
     return judge
 
@@ -140,7 +140,7 @@ class TestErrors:
         """No error shows a traceback, and none is taken for findings (exit code 1)."""
         from tracecheck.commands import check
 
-        def fail(_paths, progress=None):  # noqa: ARG001
+        def fail(_paths, **_options):
             raise error
 
         monkeypatch.setattr(check, "analyse", fail)
@@ -155,7 +155,7 @@ class TestErrors:
         from tracecheck.commands import check
 
         monkeypatch.setenv("TRACECHECK_TRACEBACK", "1")
-        monkeypatch.setattr(check, "analyse", lambda _paths, progress: 1 // 0)  # noqa: ARG005
+        monkeypatch.setattr(check, "analyse", lambda _paths, **_options: 1 // 0)
         with pytest.raises(ZeroDivisionError):
             main(["check", "a.etl"])
 
