@@ -196,7 +196,9 @@ class ProfileReader:
 
     def _define(self, keys: list[bytes], counts: list[int]) -> None:
         """Find the definitions of messages not seen before, and bind them; count messages without one."""
-        new = {key: _identity(key) for key in keys if key not in self._wpp and key not in self._undefined}
+        room = max(0, _MOST_UNDEFINED - len(self._undefined))
+        unseen = [key for key in keys if key not in self._wpp and key not in self._undefined]
+        new = {key: _identity(key) for key in unseen[:room]}
         if new:
             if self._definitions is None:
                 self._definitions = self._make()
