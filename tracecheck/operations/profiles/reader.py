@@ -86,6 +86,7 @@ class ProfileReader:
         self._takers: dict[Source, Takers] = {}
         self._wanted: dict[bytes, bool] = {}
         self._undefined: Counter[bytes] = Counter()
+        self._more_undefined = 0
         self.lines = LineReader(self._harvests)
         self.problems = self.unbound = 0
 
@@ -156,7 +157,7 @@ class ProfileReader:
 
     def _notes(self) -> list[str]:
         notes = [] if self._definitions is None else list(self._definitions.warnings)
-        missing = sum(self._undefined.values())
+        missing = sum(self._undefined.values()) + self._more_undefined
         if missing:
             key = self._undefined.most_common(1)[0][0]
             most = f"{UUID(bytes_le=key[:16])} number {int.from_bytes(key[16:18], 'little')}"
@@ -210,7 +211,10 @@ class ProfileReader:
             known = self._wpp.get(key)
             if known is None:
                 room = key in self._undefined or len(self._undefined) < _MOST_UNDEFINED
-                self._undefined[key if room else bytes(_KEY_SIZE)] += count
+                if room:
+                    self._undefined[key] += count
+                else:
+                    self._more_undefined += count
             elif not known.takers:
                 self.unbound += count
 
