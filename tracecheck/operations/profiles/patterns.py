@@ -7,6 +7,7 @@ pattern; each different text is matched once.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -143,17 +144,32 @@ class Sieve:
 
     def __init__(self, texts: pa.Array) -> None:
         # A blank of a format may be any number of blanks in a text.
-        single = pc.replace_substring_regex(texts, pattern=r"\s+", replacement=" ")
+        single = pc.replace_substring_regex(texts.fill_null(""), pattern=r"\s+", replacement=" ")
         self._texts = pc.utf8_trim_whitespace(single)
+        self._bytes = b"".join(buffer.to_pybytes() for buffer in self._texts.buffers()[2:] if buffer)
+        self._ends = pc.cumulative_sum(pc.binary_length(self._texts)).to_pylist()
         self._masks: dict[tuple[str, bool], NDArray[np.bool_]] = {}
 
     def of(self, pattern: Pattern) -> NDArray[np.bool_]:
         """Give a mask of the texts that can match."""
         key = (pattern.prefix, True) if pattern.prefix else (pattern.inner, False)
         if key not in self._masks:
-            find = pc.starts_with if key[1] else pc.match_substring
-            self._masks[key] = find(self._texts, pattern=key[0]).to_numpy(zero_copy_only=False)
+            if pattern.prefix:
+                mask = pc.starts_with(self._texts, pattern=key[0]).to_numpy(zero_copy_only=False)
+            else:
+                mask = self._containing(key[0].encode())
+            self._masks[key] = mask
         return self._masks[key]
+
+    def _containing(self, part: bytes) -> NDArray[np.bool_]:
+        """Find the texts that have some bytes in them: Python's search is ten times as fast as Arrow's."""
+        mask = np.zeros(len(self._texts), np.bool_)
+        at = self._bytes.find(part)
+        while at >= 0:
+            row = bisect_right(self._ends, at)
+            mask[row] = at + len(part) <= self._ends[row]
+            at = self._bytes.find(part, self._ends[row] if mask[row] else at + 1)
+        return mask
 
 
 def search(

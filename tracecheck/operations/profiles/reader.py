@@ -86,6 +86,7 @@ class ProfileReader:
         self._takers: dict[Source, Takers] = {}
         self._wanted: dict[bytes, bool] = {}
         self._undefined: Counter[bytes] = Counter()
+        self._more_undefined = 0
         self.lines = LineReader(self._harvests)
         self.problems = self.unbound = 0
 
@@ -156,7 +157,7 @@ class ProfileReader:
 
     def _notes(self) -> list[str]:
         notes = [] if self._definitions is None else list(self._definitions.warnings)
-        missing = sum(self._undefined.values())
+        missing = sum(self._undefined.values()) + self._more_undefined
         if missing:
             key = self._undefined.most_common(1)[0][0]
             most = f"{UUID(bytes_le=key[:16])} number {int.from_bytes(key[16:18], 'little')}"
@@ -196,7 +197,9 @@ class ProfileReader:
 
     def _define(self, keys: list[bytes], counts: list[int]) -> None:
         """Find the definitions of messages not seen before, and bind them; count messages without one."""
-        new = {key: _identity(key) for key in keys if key not in self._wpp and key not in self._undefined}
+        room = max(0, _MOST_UNDEFINED - len(self._undefined))
+        unseen = [key for key in keys if key not in self._wpp and key not in self._undefined]
+        new = {key: _identity(key) for key in unseen[:room]}
         if new:
             if self._definitions is None:
                 self._definitions = self._make()
@@ -208,7 +211,10 @@ class ProfileReader:
             known = self._wpp.get(key)
             if known is None:
                 room = key in self._undefined or len(self._undefined) < _MOST_UNDEFINED
-                self._undefined[key if room else bytes(_KEY_SIZE)] += count
+                if room:
+                    self._undefined[key] += count
+                else:
+                    self._more_undefined += count
             elif not known.takers:
                 self.unbound += count
 
