@@ -101,7 +101,7 @@ def analyse(
         profiles: Names or files of profiles that say what the driver's own messages mean; those that come
             with the package are used on their own where none is named and their messages occur; "none" is
             none at all.
-        sources: Gives the catalogue of WPP message definitions; None for what the environment names.
+        sources: Gives the definitions of WPP messages and of events; None for what the environment names.
         input_form: What the files are, as :func:`tracecheck.payload.text.open_capture` takes it.
         prefix: The TRACE_FORMAT_PREFIX of text logs of tracefmt; "" for its default.
         progress: Called with the bytes read so far and the bytes in all.
@@ -158,6 +158,8 @@ def _read(logs: Sequence[Log | TextLog], others: Others, progress: Progress | No
         after = log.last + STEP if isinstance(log, TextLog) else after
         losses.append(log.losses())
         warnings += [f"{log.path}: {line}" for line in log.warnings]
+    if others.has_more():
+        _take_again(logs, others)
     if reader.problems:
         warnings.append(f"{reader.problems} events do not fit their own schema; what fits was read")
     texts = [log for log in logs if isinstance(log, TextLog)]
@@ -192,6 +194,18 @@ def _take(
             others.add(chunk, first, log.header.pointer_size, reader)
         first += len(chunk.records)
         yield chunk.done, len(chunk.records)
+
+
+def _take_again(logs: Sequence[Log | TextLog], others: Others) -> None:
+    """Read the files once more, for the events whose layout stands behind them."""
+    first = 0
+    for log in logs:
+        if isinstance(log, TextLog):
+            first += log.lines
+            continue
+        for chunk in log.chunks(_CHUNK):
+            others.add_again(chunk, first)
+            first += len(chunk.records)
 
 
 def _comparable(logs: Sequence[Log | TextLog], texts: Sequence[TextLog]) -> None:
