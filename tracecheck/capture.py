@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from tracecheck.errors import UsageError
 from tracecheck.etl import LOSSES, Log
+from tracecheck.fltmgr import RELEASES
 from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses, shift_back
 from tracecheck.operations.others import Others, Sources
 from tracecheck.operations.text_quality import text_tolerance, weaknesses
@@ -33,11 +34,13 @@ class Verdict:
         word: "findings", "clean" or "inconclusive".
         reasons: Why it is inconclusive, one sentence each.
         advice: What to capture next time, one sentence each.
+        weaknesses: Why a clean capture is not clean for sure, one sentence each.
     """
 
     word: str
     reasons: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
+    weaknesses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -165,9 +168,15 @@ def _read(logs: Sequence[Log | TextLog], others: Others, progress: Progress | No
     texts = [log for log in logs if isinstance(log, TextLog)]
     _comparable(logs, texts)
     qualities = [log.quality for log in texts]
-    coverage = replace(_coverage(reader, others), weaknesses=weaknesses(qualities, TOLERANCE))
+    coverage = replace(
+        _coverage(reader, others),
+        weaknesses=weaknesses(qualities, TOLERANCE),
+        precision=max((each.precision for each in qualities), default=0),
+    )
     operations = assemble(reader.rows, reader.names)
-    merged = shift_back(pa.concat_tables(losses) if losses else LOSSES.empty_table(), reader.lag)
+    merged = shift_back(
+        pa.concat_tables(losses) if losses else LOSSES.empty_table(), max(reader.lag, others.lag)
+    )
     return _Read(
         operations,
         refine_losses(operations, merged),
@@ -264,7 +273,7 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
             f"{_contexts(unknown)} used but never allocated in the capture: born before it, or lost"
         )
         advice.append("start the capture before the driver")
-    if replayed.contradictions:
+    if replayed.contradictions and not read.coverage.lacks(RELEASES):
         reasons.append(
             f"{_contexts(len(replayed.contradictions))} told of in ways that contradict each other"
         )
@@ -272,7 +281,8 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
         reasons.append("a part of the input could not be read")
     worst = set(judgement.findings.column("severity").to_pylist())
     word = "findings" if worst & {"error", "warning"} else "inconclusive" if reasons else "clean"
-    return Verdict(word, tuple(reasons), tuple(advice))
+    weak = tuple(read.coverage.inferred()) if word == "clean" else ()
+    return Verdict(word, tuple(reasons), tuple(advice), weak)
 
 
 def _contexts(number: int) -> str:

@@ -1,4 +1,4 @@
-"""Makes the profile of the simulator's messages from the TMF files and manifests that it writes beside captures."""
+"""Makes the profile of the simulator's messages from the TMF files and manifests beside its captures."""
 
 import json
 
@@ -25,6 +25,10 @@ ARGUMENTS = {
     "OldRequested": "old_requested",
     "ContextType": "context_type",
     "Begin": "begin",
+    "Time": "time",
+    "ProcessId": "pid",
+    "ThreadId": "tid",
+    "Processor": "cpu",
 }
 #: The same for fields of events; a text has its function and its source line from its definition.
 FIELDS = ARGUMENTS | {"Sequence": "sequence", "Function": "function", "File": "file", "Line": "line"}
@@ -58,7 +62,9 @@ def events(providers):
                 known = FIELDS.get(name) or (MEMBERS.get(name) if "Contexts" in event.task else None)
                 if known:
                     keys[known] = name
-    return {name: dict([*keys.items()][:1] + sorted([*keys.items()][1:])) for name, keys in sorted(found.items())}
+    return {
+        name: dict([*keys.items()][:1] + sorted([*keys.items()][1:])) for name, keys in sorted(found.items())
+    }
 
 
 def message(definition):

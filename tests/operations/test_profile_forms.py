@@ -89,7 +89,7 @@ class TestForms:
         assert findings(found) == findings(due)
         assert found.verdict == due.verdict
 
-    @pytest.mark.parametrize("condition", ["lost-events", "flush", "noise", "lean", "stalls"])
+    @pytest.mark.parametrize("condition", ["lost-events", "flush", "relay", "noise", "lean", "stalls"])
     def test_what_befalls_a_capture_changes_no_finding(self, form, condition, tmp_path):
         """Losses and disorder weaken findings of every form alike."""
         run = alike(scenario(11, condition, faults=(Fault("L01"), Fault("R01")), unload=True), form)
@@ -102,7 +102,7 @@ class TestForms:
 class TestShippedProfile:
     """The profile of the simulator's messages."""
 
-    @pytest.mark.parametrize("conditions", [(), ("lean",)])
+    @pytest.mark.parametrize("conditions", [(), ("lean",), ("relay",)])
     def test_it_knows_every_message_that_the_simulator_may_write(self, conditions, tmp_path):
         """All definitions of the TMF file are bound, of every driver, with and without the calls' begins."""
         binder = Binder(load("simulated"))

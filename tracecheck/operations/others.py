@@ -56,6 +56,7 @@ class Others:
 
     Attributes:
         profiles: The names of the profiles that were used.
+        lag: The longest time by which a relay wrote a message late, nanoseconds.
         notes: What to tell the user, a line each.
         advice: What to do where the capture has messages and no operations, a sentence each.
 
@@ -73,6 +74,7 @@ class Others:
         self._reader: ProfileReader | None = None
         self._apart: Apart | None = None
         self.profiles: list[str] = []
+        self.lag = 0
         self.notes: list[str] = []
         self.advice: list[str] = []
 
@@ -144,6 +146,7 @@ class Others:
             return None
         chosen = self._reader.finish(rows)
         self.profiles = [profile.name for profile in chosen.profiles]
+        self.lag = chosen.lag
         self.notes = chosen.notes
         self.advice = self._reader.advice()
         self._reader = None
