@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from tracecheck.errors import UsageError
 from tracecheck.etl import LOSSES, Log
+from tracecheck.fltmgr import RELEASES
 from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses, shift_back
 from tracecheck.operations.marks import MARKS
 from tracecheck.operations.others import Others, Sources
@@ -35,11 +36,13 @@ class Verdict:
         word: "findings", "clean" or "inconclusive".
         reasons: Why it is inconclusive, one sentence each.
         advice: What to capture next time, one sentence each.
+        weaknesses: Why a clean capture is not clean for sure, one sentence each.
     """
 
     word: str
     reasons: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
+    weaknesses: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,8 @@ def analyse(
         profiles: Names or files of profiles that say what the driver's own messages mean; those that come
             with the package are used on their own where none is named and their messages occur; "none" is
             none at all.
-        sources: Gives the catalogue of WPP message definitions, and the places of PDBs; None for what the
-            environment names.
+        sources: Gives the definitions of WPP messages and of events, and the places of PDBs; None for what
+            the environment names.
         input_form: What the files are, as :func:`tracecheck.payload.text.open_capture` takes it.
         prefix: The TRACE_FORMAT_PREFIX of text logs of tracefmt; "" for its default.
         progress: Called with the bytes read so far and the bytes in all.
@@ -167,14 +170,22 @@ def _read(
         after = log.last + STEP if isinstance(log, TextLog) else after
         losses.append(log.losses())
         warnings += [f"{log.path}: {line}" for line in log.warnings]
+    if others.has_more():
+        _take_again(logs, others)
     if reader.problems:
         warnings.append(f"{reader.problems} events do not fit their own schema; what fits was read")
     texts = [log for log in logs if isinstance(log, TextLog)]
     _comparable(logs, texts)
     qualities = [log.quality for log in texts]
-    coverage = replace(_coverage(reader, others), weaknesses=weaknesses(qualities, TOLERANCE))
+    coverage = replace(
+        _coverage(reader, others),
+        weaknesses=weaknesses(qualities, TOLERANCE),
+        precision=max((each.precision for each in qualities), default=0),
+    )
     operations = assemble(reader.rows, reader.names)
-    merged = shift_back(pa.concat_tables(losses) if losses else LOSSES.empty_table(), reader.lag)
+    merged = shift_back(
+        pa.concat_tables(losses) if losses else LOSSES.empty_table(), max(reader.lag, others.lag)
+    )
     operations = around.finish(operations, merged)
     return _Read(
         operations,
@@ -209,6 +220,18 @@ def _take(
         around.add(chunk, first, log.header.pointer_size)
         first += len(chunk.records)
         yield chunk.done, len(chunk.records)
+
+
+def _take_again(logs: Sequence[Log | TextLog], others: Others) -> None:
+    """Read the files once more, for the events whose layout stands behind them."""
+    first = 0
+    for log in logs:
+        if isinstance(log, TextLog):
+            first += log.lines
+            continue
+        for chunk in log.chunks(_CHUNK):
+            others.add_again(chunk, first)
+            first += len(chunk.records)
 
 
 def _comparable(logs: Sequence[Log | TextLog], texts: Sequence[TextLog]) -> None:
@@ -267,7 +290,7 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
             f"{_contexts(unknown)} used but never allocated in the capture: born before it, or lost"
         )
         advice.append("start the capture before the driver")
-    if replayed.contradictions:
+    if replayed.contradictions and not read.coverage.lacks(RELEASES):
         reasons.append(
             f"{_contexts(len(replayed.contradictions))} told of in ways that contradict each other"
         )
@@ -275,7 +298,8 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
         reasons.append("a part of the input could not be read")
     worst = set(judgement.findings.column("severity").to_pylist())
     word = "findings" if worst & {"error", "warning"} else "inconclusive" if reasons else "clean"
-    return Verdict(word, tuple(reasons), tuple(advice))
+    weak = tuple(read.coverage.inferred()) if word == "clean" else ()
+    return Verdict(word, tuple(reasons), tuple(advice), weak)
 
 
 def _contexts(number: int) -> str:

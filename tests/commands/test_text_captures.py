@@ -1,11 +1,13 @@
 """Text logs through the commands: the findings of the .etl file, as sure as the form allows."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hostile import SAMPLES, commands, fair, run
 
 from tracecheck.simulate import Fault, Scenario, simulate
+from tracecheck.simulate.scenario import Mix
 
 TEXT_FORMS = ("tracefmt", "tracefmt-csv", "debugview", "kd")
 #: The surest that a finding of each form can be, where the profile says that all calls are logged.
@@ -213,3 +215,30 @@ class TestHostileLogs:
         for form in (*TEXT_FORMS, "text"):
             for each in commands(path):
                 fair(run(*each, "--input", form), 0, 1, 2, 3)
+
+
+class TestSureness:
+    """What a text log's verdict may claim."""
+
+    def test_a_number_that_is_missing_within_a_millisecond_lets_nothing_be_sure(self, tmp_path):
+        """Where times are cut off a loss covers all of its millisecond, and so the life that it befell."""
+        scenario = Scenario(
+            seed=1072, operations=600, duration=1.0, processors=1, threads=16, pointer_size=4, returns=True
+        )
+        mix = Mix(handles=1.0, files=1.0, transactions=0.5, uses=1.0, nested=1.0)
+        path = tmp_path / "lost.csv"
+        scenario = replace(scenario, mix=mix, conditions=frozenset({"lost-events"}))
+        simulate(scenario, "tracefmt-csv").write(path)
+        report, _ = checked(path, "--profile", "simulated")
+        assert set(faults(report).values()) == {"possible"}
+
+    @pytest.mark.parametrize("form", TEXT_FORMS)
+    def test_a_clean_verdict_says_why_it_is_not_sure(self, logs, form):
+        """Lines may be missing unseen, unless the writer has numbered them."""
+        _, log = logs(form, seed=2)
+        report, _ = checked(log, "--profile", "simulated", *arguments(form))
+        assert report["summary"]["verdict"] == "clean"
+        unnumbered = [line for line in report["summary"]["weaknesses"] if "did not number" in line]
+        assert bool(unnumbered) == (form != "tracefmt-csv")
+        printed = fair(run("check", log, "--profile", "simulated", *arguments(form)), 0).out
+        assert all(f"not for sure: {line}" in printed for line in report["summary"]["weaknesses"])

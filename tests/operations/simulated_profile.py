@@ -1,4 +1,4 @@
-"""Makes the profile of the simulator's messages from the TMF files that it writes beside its WPP captures."""
+"""Makes the profile of the simulator's messages from the TMF files and manifests beside its captures."""
 
 import json
 
@@ -25,7 +25,13 @@ ARGUMENTS = {
     "OldRequested": "old_requested",
     "ContextType": "context_type",
     "Begin": "begin",
+    "Time": "time",
+    "ProcessId": "pid",
+    "ThreadId": "tid",
+    "Processor": "cpu",
 }
+#: The same for fields of events; a text has its function and its source line from its definition.
+FIELDS = ARGUMENTS | {"Sequence": "sequence", "Function": "function", "File": "file", "Line": "line"}
 MEMBERS = {
     f"{name}Context": f"{'stream_handle' if name == 'StreamHandle' else name.lower()}_context"
     for name in ("Volume", "Instance", "File", "Stream", "StreamHandle", "Transaction", "Section")
@@ -44,6 +50,21 @@ def messages(definitions):
                 text.rpartition(" Begin=")[0], {key: at for key, at in keys.items() if key != "begin"}
             )
     return dict(sorted(found.items()))
+
+
+def events(providers):
+    """Give the events of a profile, a task of each provider: its name -> the keys of its table."""
+    found = {}
+    for provider in providers:
+        for event in provider.events.values():
+            keys = found.setdefault(f"{provider.name}/{event.task}", {"routine": event.task})
+            for name in (field.name for field in event.fields):
+                known = FIELDS.get(name) or (MEMBERS.get(name) if "Contexts" in event.task else None)
+                if known:
+                    keys[known] = name
+    return {
+        name: dict([*keys.items()][:1] + sorted([*keys.items()][1:])) for name, keys in sorted(found.items())
+    }
 
 
 def message(definition):
@@ -74,12 +95,12 @@ def printf(conversion, item, text):
     return "%!NAME!" if spec == "s" and item.type.startswith(("ItemList", "ItemSet")) else f"%{spec}"
 
 
-def render(found, head):
-    """Write a profile."""
+def render(found, head, selects="text"):
+    """Write a profile, or the part of it that is selected so."""
     lines = [head]
     for text, keys in found.items():
         routine = keys["routine"]
-        lines += ["", "[[message]]", f"text = {json.dumps(text)}"]
+        lines += ["", "[[message]]", f"{selects} = {json.dumps(text)}"]
         if routine == "CaptureStart":
             lines.append("ignore = true")
             continue

@@ -1,4 +1,4 @@
-"""The same run through the canonical provider, WPP and DbgPrint: the same operations and findings."""
+"""The same run in every form of .etl file: the same operations and findings."""
 
 from dataclasses import replace
 
@@ -8,24 +8,30 @@ from test_simulated_truth import VARIANTS, scenario
 from tracecheck.capture import analyse
 from tracecheck.etl import plain_rows
 from tracecheck.operations.profiles import Binder, load, wpp_source
+from tracecheck.payload.manifest.xml import read_manifests
 from tracecheck.payload.wpp.search import Definitions
 from tracecheck.payload.wpp.tmf import read_tmf
 from tracecheck.simulate import Fault, simulate
 
-FORMS = ("wpp", "dbgprint")
-#: What neither form tells, or not so.
+FORMS = ("wpp", "manifest", "dbgprint")
+SUFFIX = {"wpp": "tmf", "manifest": "manifest"}
+#: What not every form tells, or not so.
 UNLIKE = {"order", "record", "sequence", "paging_file", "function", "site", "assumed"}
 
 
 class Beside:
-    """Gives the definitions of one TMF file, whatever the environment names."""
+    """Gives the definitions of one TMF file or manifest, whatever the environment names."""
 
-    def __init__(self, tmf):
-        self.tmf = tmf
+    def __init__(self, tmf=None, manifest=None):
+        self.tmf, self.manifest = tmf, manifest
 
     def definitions(self):
         """Make the catalogue."""
-        return Definitions(tmf=[self.tmf], environment={})
+        return Definitions(tmf=[self.tmf] if self.tmf else [], environment={})
+
+    def manifests(self):
+        """Read the manifest."""
+        return read_manifests(self.manifest) if self.manifest else None
 
 
 def played(run, form, folder, **more):
@@ -33,7 +39,9 @@ def played(run, form, folder, **more):
     made = simulate(run, form)
     path = folder / f"{form}.etl"
     made.write(path)
-    sources = Beside(path.with_suffix(".tmf")) if form == "wpp" else None
+    sources = None
+    if form in ("wpp", "manifest"):
+        sources = Beside(**{SUFFIX[form]: path.with_suffix(f".{SUFFIX[form][:3]}")})
     return analyse([str(path)], sources=sources, **more)
 
 
@@ -55,7 +63,7 @@ def findings(analysis):
 
 def alike(run, form):
     """Take out of a run what a form cannot carry."""
-    return replace(run, sequence=False, begin=run.begin and form == "wpp")
+    return replace(run, sequence=False, begin=run.begin and form != "dbgprint")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -81,7 +89,7 @@ class TestForms:
         assert findings(found) == findings(due)
         assert found.verdict == due.verdict
 
-    @pytest.mark.parametrize("condition", ["lost-events", "flush", "noise", "lean", "stalls"])
+    @pytest.mark.parametrize("condition", ["lost-events", "flush", "relay", "noise", "lean", "stalls"])
     def test_what_befalls_a_capture_changes_no_finding(self, form, condition, tmp_path):
         """Losses and disorder weaken findings of every form alike."""
         run = alike(scenario(11, condition, faults=(Fault("L01"), Fault("R01")), unload=True), form)
@@ -94,7 +102,7 @@ class TestForms:
 class TestShippedProfile:
     """The profile of the simulator's messages."""
 
-    @pytest.mark.parametrize("conditions", [(), ("lean",)])
+    @pytest.mark.parametrize("conditions", [(), ("lean",), ("relay",)])
     def test_it_knows_every_message_that_the_simulator_may_write(self, conditions, tmp_path):
         """All definitions of the TMF file are bound, of every driver, with and without the calls' begins."""
         binder = Binder(load("simulated"))

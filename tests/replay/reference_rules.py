@@ -159,6 +159,11 @@ class Judge:
             found += self._notes(life)
             found += [] if life.context_type in unjudged else self._faults(life)
             found += self._leaks(life)
+        if self.coverage.lacks(frozenset(RELEASES)):
+            # Where releases are known to be missing, that lives end owned is said once.
+            contradictions = [each for each in found if each.rule == "M04" and each.pointer is not None]
+            found = [each for each in found if each not in contradictions]
+            found += [Finding("M04", None, None, "definite", None, "note")] * bool(contradictions)
         return found
 
     def _runs_backwards(self) -> bool:

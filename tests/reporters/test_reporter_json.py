@@ -63,6 +63,7 @@ class TestWholeReports:
                 "verdict": "inconclusive",
                 "reasons": ["why"],
                 "advice": ["what"],
+                "weaknesses": [],
                 "findings": {
                     "total": 0,
                     "severity": {"error": 0, "warning": 0, "note": 0},

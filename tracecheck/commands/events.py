@@ -21,6 +21,7 @@ from tracecheck.commands.text_log import TextRender
 from tracecheck.errors import UsageError
 from tracecheck.etl.layout import UNIX_EPOCH_AS_FILETIME
 from tracecheck.payload.manifest.layouts import Layouts
+from tracecheck.payload.manifest.xml import Manifests
 from tracecheck.payload.symbols import Symbols
 from tracecheck.payload.text import TextLog, open_capture
 from tracecheck.reporters.common import clean, rows
@@ -36,12 +37,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from tracecheck.etl import Log
-    from tracecheck.payload.manifest.xml import Manifests
     from tracecheck.reporters.events.page import Page
 
 _MOST_WARNINGS = 10
 _MOST_LISTED = 3
-_EXISTING = click.Path(exists=True, path_type=Path)
 
 
 @click.command("events")
@@ -49,9 +48,6 @@ _EXISTING = click.Path(exists=True, path_type=Path)
 @options.formats("text", "csv", "jsonl", "parquet")
 @options.output
 @sources
-@click.option(
-    "--manifest", multiple=True, type=_EXISTING, help="Read events from a manifest or a folder of them."
-)
 @filters
 @click.option("--grep", metavar="TEXT", help="Show what has this text; case does not matter, * is any text.")
 @click.option(
@@ -74,7 +70,6 @@ def command(
     form: str,
     output: Path | None,
     sources: Sources,
-    manifest: tuple[Path, ...],
     wanted: Wanted,
     grep: str | None,
     follow: int | None,
@@ -96,7 +91,7 @@ def command(
         raise UsageError("--format parquet needs -o FILE")
     if limit is not None and tail is not None:
         raise UsageError("--limit and --tail exclude each other")
-    manifests = _manifests(manifest)
+    manifests = sources.manifests() or Manifests()
     render: Callable[[Page], list[bytes]]
     match form:
         case "text":
@@ -146,16 +141,6 @@ def _list_lines(log: TextLog, spool: Spool, render: TextRender, output: Path | N
     emit(spool.lines(), output, [log.path])
     _echo([f"note: {clean(text)}" for text in log.notes], "")
     _warn(log, [], [])
-
-
-def _manifests(paths: tuple[Path, ...]) -> Manifests:
-    """Read the manifests that the user named."""
-    from tracecheck.payload.manifest.xml import Manifests, read_manifests
-
-    found = Manifests()
-    for path in paths:
-        found.add(read_manifests(path))
-    return found
 
 
 def _start(log: Log) -> int:

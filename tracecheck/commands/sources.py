@@ -1,4 +1,4 @@
-"""The options that say where WPP message definitions come from."""
+"""The options that say where the definitions of WPP messages and of events come from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tracecheck.payload.manifest.xml import Manifests
     from tracecheck.payload.wpp.search import Definitions
 
 _EXISTING = click.Path(exists=True, path_type=Path)
@@ -20,6 +21,9 @@ _OPTIONS = (
     click.option("--tmf", multiple=True, type=_EXISTING, help="Read WPP messages from a TMF file or folder."),
     click.option("--pdb", multiple=True, type=_FILE, help="Read WPP messages from a PDB or an object file."),
     click.option("--symbols", multiple=True, type=_EXISTING, help="Search a folder or store of symbols."),
+    click.option(
+        "--manifest", multiple=True, type=_EXISTING, help="Read events from a manifest or a folder of them."
+    ),
 )
 
 
@@ -31,17 +35,30 @@ class Sources:
         tmf: TMF files and folders of them.
         pdb: PDBs and object files.
         symbols: Folders of PDBs, symbol stores, PDBs.
+        manifest: Instrumentation manifests and folders of them.
     """
 
     tmf: tuple[Path, ...] = ()
     pdb: tuple[Path, ...] = ()
     symbols: tuple[Path, ...] = ()
+    manifest: tuple[Path, ...] = ()
 
     def definitions(self) -> Definitions:
         """Make the catalogue of these sources and of those that the environment names."""
         from tracecheck.payload.wpp.search import Definitions
 
         return Definitions(self.tmf, self.pdb, self.symbols)
+
+    def manifests(self) -> Manifests | None:
+        """Read the manifests; None where none is named."""
+        if not self.manifest:
+            return None
+        from tracecheck.payload.manifest.xml import Manifests, read_manifests
+
+        found = Manifests()
+        for path in self.manifest:
+            found.add(read_manifests(path))
+        return found
 
     def symbol_places(self) -> list[Path]:
         """List where PDBs of images may lie: what the user named, then the environment's local folders."""
@@ -51,7 +68,7 @@ class Sources:
 
 
 def sources(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command ``--tmf``, ``--pdb`` and ``--symbols``; it takes them as one argument ``sources``."""
+    """Give a command ``--tmf``, ``--pdb``, ``--symbols`` and ``--manifest``, as one argument ``sources``."""
 
     @wraps(function)
     def command(
@@ -59,9 +76,10 @@ def sources(function: Callable[..., Any]) -> Callable[..., Any]:
         tmf: tuple[Path, ...],
         pdb: tuple[Path, ...],
         symbols: tuple[Path, ...],
+        manifest: tuple[Path, ...],
         **others: object,
     ) -> object:
-        return function(*args, sources=Sources(tmf, pdb, symbols), **others)
+        return function(*args, sources=Sources(tmf, pdb, symbols, manifest), **others)
 
     for option in reversed(_OPTIONS):
         command = option(command)

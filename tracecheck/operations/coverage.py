@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 
@@ -18,6 +18,7 @@ class Coverage:
         note: Where the gaps are, in the words of the profile's author.
         profile: The names of the profiles that the capture was read by; "" where it needed none.
         weaknesses: What else of the capture lets nothing be sure, a sentence each.
+        precision: What its times cannot tell apart, nanoseconds; 0 where they are exact.
     """
 
     declared: bool
@@ -27,11 +28,20 @@ class Coverage:
     note: str = ""
     profile: str = ""
     weaknesses: tuple[str, ...] = ()
+    precision: int = 0
 
     def lacks(self, needed: frozenset[str]) -> frozenset[str]:
         """Tell which of the needed routines are declared to be incomplete."""
         lacking = needed & (self.partial | self.silent)
         return lacking if self.routines is None else lacking | (needed - self.routines)
+
+    def inferred(self) -> Iterator[str]:
+        """Say why nothing of the capture is more than probable, a sentence each."""
+        if not self.declared and self.profile:
+            yield f"the profile {self.profile} does not say what the driver logs completely"
+        elif not self.declared:
+            yield "the capture has no CaptureStart event: that it logs every call is inferred"
+        yield from self.weaknesses
 
     @staticmethod
     def joint(parts: Iterable[Coverage]) -> Coverage:

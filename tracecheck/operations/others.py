@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tracecheck.operations.profiles import Profile, ProfileReader
     from tracecheck.operations.rows import Rows
     from tracecheck.operations.text_quality import Apart
+    from tracecheck.payload.manifest.xml import Manifests
     from tracecheck.payload.text import Lines
     from tracecheck.payload.wpp.search import Definitions
 
@@ -31,14 +32,19 @@ NONE = "none"
 
 _KERNEL = (Kind.SYSTEM32, Kind.SYSTEM64, Kind.COMPACT32, Kind.COMPACT64, Kind.PERFINFO32, Kind.PERFINFO64)
 _CLASSIC = (Kind.FULL32, Kind.FULL64)
+_EVENTS = (Kind.EVENT32, Kind.EVENT64)
 _DBGPRINT_GROUP = 0x0A
 
 
 class Sources(SymbolSources, Protocol):
-    """Where WPP message definitions come from."""
+    """Where the definitions of WPP messages and of events come from."""
 
     def definitions(self) -> Definitions:
         """Make the catalogue."""
+        ...
+
+    def manifests(self) -> Manifests | None:
+        """Read the manifests that the user named; None where there is none."""
         ...
 
 
@@ -47,10 +53,11 @@ class Others:
 
     Args:
         profiles: Names or files of profiles; "none" turns the profiles off that nobody named.
-        sources: Gives the catalogue of WPP message definitions; None for what the environment names.
+        sources: Gives the definitions of WPP messages and of events; None for what the environment names.
 
     Attributes:
         profiles: The names of the profiles that were used.
+        lag: The longest time by which a relay wrote a message late, nanoseconds.
         notes: What to tell the user, a line each.
         advice: What to do where the capture has messages and no operations, a sentence each.
 
@@ -64,9 +71,11 @@ class Others:
         self._automatic = not profiles
         self._named = _load([each for each in profiles if each != NONE])
         self._sources = sources
+        self._manifests = None if sources is None else sources.manifests()
         self._reader: ProfileReader | None = None
         self._apart: Apart | None = None
         self.profiles: list[str] = []
+        self.lag = 0
         self.notes: list[str] = []
         self.advice: list[str] = []
 
@@ -81,7 +90,7 @@ class Others:
                 profiles are used.
         """
         if self._reader is None:
-            offers = self._automatic and not canonical.rows.size and _has_messages(chunk)
+            offers = self._automatic and not canonical.rows.size and self._has_messages(chunk)
             if not self._named and not offers:
                 return
             self._reader = self._make(canonical.names)
@@ -116,6 +125,15 @@ class Others:
         )
         self._reader.lines.add(lines.text, place, cut=cut)
 
+    def has_more(self) -> bool:
+        """Tell, after the last chunk, whether all chunks have to be given to :meth:`add_again`."""
+        return self._reader is not None and self._reader.has_more()
+
+    def add_again(self, chunk: Chunk, first_record: int) -> None:
+        """Take what a later part of the capture told the layout of."""
+        if self._reader is not None:
+            self._reader.add_again(chunk, first_record)
+
     def finish(self, rows: Rows) -> Coverage | None:
         """Put the operations among those of the capture, after the last chunk.
 
@@ -129,6 +147,7 @@ class Others:
             return None
         chosen = self._reader.finish(rows)
         self.profiles = [profile.name for profile in chosen.profiles]
+        self.lag = chosen.lag
         self.notes = chosen.notes
         self.advice = self._reader.advice()
         self._reader = None
@@ -139,7 +158,13 @@ class Others:
 
         known = {profile.name for profile in self._named}
         offered = [load(name) for name in shipped() if name not in known] if self._automatic else []
-        return ProfileReader(self._named, offered, names, self._catalogue)
+        return ProfileReader(self._named, offered, names, self._catalogue, self._manifests)
+
+    def _has_messages(self, chunk: Chunk) -> bool:
+        """Tell whether a chunk may have messages that a profile knows."""
+        if self._manifests is not None and np.isin(chunk.column("kind"), _EVENTS).any():
+            return True
+        return _may_print(chunk)
 
     def _catalogue(self) -> Definitions:
         if self._sources is not None:
@@ -157,7 +182,7 @@ def _load(profiles: Sequence[str | Path]) -> list[Profile]:
     return [load(each) for each in dict.fromkeys(profiles)]
 
 
-def _has_messages(chunk: Chunk) -> bool:
+def _may_print(chunk: Chunk) -> bool:
     """Tell whether a chunk may have WPP messages or DbgPrint lines."""
     kind = chunk.column("kind")
     kinds = np.bincount(kind, minlength=256)

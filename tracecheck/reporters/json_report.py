@@ -97,6 +97,7 @@ def summary_object(analysis: Analysis, found: list[Row]) -> dict[str, Any]:
         "verdict": analysis.verdict.word,
         "reasons": list(analysis.verdict.reasons),
         "advice": list(analysis.verdict.advice),
+        "weaknesses": list(analysis.verdict.weaknesses),
         "findings": {
             "total": len(found),
             "severity": {name: severities[name] for name in SEVERITIES},

@@ -166,6 +166,8 @@ class _Report:
         ]
         yield f"  {', '.join(seen)} in {' '.join(clean(path) for path in analysis.paths)}"
         yield from self._types()
+        for weakness in verdict.weaknesses:
+            yield f"  not for sure: {clean(weakness)}"
         for reason in verdict.reasons:
             yield f"  because {clean(reason)}"
         for advice in verdict.advice:

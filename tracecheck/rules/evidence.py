@@ -311,7 +311,7 @@ class Evidence:
             last = self._last_of_thread[int(self.ops["tid"][op])]
             # A call on several contexts has several rows.
             return bool(self.ops["record"][last] == self.ops["record"][op])
-        return self.end - int(self.ops["time"][op]) <= 10 * usual
+        return self.end - int(self.ops["time"][op]) <= 10 * (usual + self.coverage.precision)
 
     def names(self, column: str, op: int) -> str:
         """Give a name of an operation, "" where it was not logged."""

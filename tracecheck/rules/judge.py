@@ -153,12 +153,7 @@ def signature(code: str, context_type: int, cause: tuple[str, ...]) -> str:
 
 def _weaknesses(evidence: Evidence, candidate: Candidate) -> Iterator[str]:
     """Say why a fault that nothing speaks against is no more than probable."""
-    coverage = evidence.coverage
-    if not coverage.declared and coverage.profile:
-        yield f"the profile {coverage.profile} does not say what the driver logs completely"
-    elif not coverage.declared:
-        yield "the capture has no CaptureStart event: that it logs every call is inferred"
-    yield from coverage.weaknesses
+    yield from evidence.coverage.inferred()
     if candidate.life in evidence.replay.silent:
         yield "of a call only the intent was logged: that it succeeded is assumed, as no line says it failed"
 

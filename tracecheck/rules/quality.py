@@ -44,7 +44,15 @@ def incomplete(evidence: Evidence) -> Iterator[Candidate]:
     """Find losses, and lives that cannot have been as the trace tells."""
     for loss in plain_rows(evidence.losses):
         yield Candidate(None, (), describe_loss(loss), evidence.end, ("loss", loss["sign"]))
-    for life, (op, what) in sorted(evidence.replay.contradictions.items()):
+    contradictions = evidence.replay.contradictions
+    if contradictions and evidence.coverage.lacks(RELEASES):
+        # Every life may be one of these: the same words for each would hide all else.
+        count = len(contradictions)
+        whose = "1 context was" if count == 1 else f"{count:,} contexts were"
+        message = f"{whose} freed while references were owned, as not every release is logged"
+        yield Candidate(None, (), message, evidence.end, ("releases not logged",))
+        contradictions = {}
+    for life, (op, what) in sorted(contradictions.items()):
         yield Candidate(life, (op,), _CONTRADICTIONS[what], evidence.end, (what,))
     backwards = _backwards(evidence)
     if backwards:

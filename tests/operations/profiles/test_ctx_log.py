@@ -55,6 +55,13 @@ class TestCtxLog:
         assert "operations.c" in reasons
         assert "log every call of FltReleaseContext" in report["summary"]["advice"]
 
+    def test_that_lives_end_owned_is_said_once(self, capture, capsys):
+        """Releases without a line leave most lives owned at their cleanup: one note says so."""
+        _, report, _ = checked(capsys, capture(ctx_log.healthy_run(files=6)), "--profile", "ctx")
+        notes = [f for f in report["findings"] if f["rule"] == "M04"]
+        assert [note["context"] for note in notes] == [None]
+        assert not [line for line in report["summary"]["reasons"] if "contradict" in line]
+
     def test_the_profile_is_found_without_asking(self, capture, capsys):
         """The sample's messages are recognised, which is said once; the findings are the same."""
         path = capture(ctx_log.healthy_run())

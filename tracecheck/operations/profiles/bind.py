@@ -26,6 +26,7 @@ class Source:
         provider: Its provider's name.
         guid: Its provider's GUID (a WPP message's, the message GUID).
         name: The event's name.
+        task: The name of the task of a manifest's event; "" where it has none.
         number: The message number or the event's id.
         format: Its text.
         file: The source file that writes it.
@@ -43,6 +44,7 @@ class Source:
     file: str = ""
     line: int | None = None
     function: str = ""
+    task: str = ""
 
 
 def wpp_source(definition: Definition) -> Source:
@@ -68,20 +70,28 @@ def tracelogging_source(schema: EventSchema, provider: UUID, provider_name: str 
 
 
 def event_source(
-    provider: UUID, provider_name: str, name: str, number: int, fields: Sequence[str], text: str = ""
+    provider: UUID,
+    provider_name: str,
+    name: str,
+    number: int,
+    fields: Sequence[str],
+    text: str = "",
+    *,
+    task: str = "",
 ) -> Source:
     """Describe an event of a manifest or of an EventSource.
 
     Args:
         provider: The provider's GUID.
         provider_name: Its name.
-        name: The event's name (its symbol or task); "" where it has none.
+        name: The event's name (its symbol); "" where it has none.
         number: Its id.
         fields: The names of its fields, in the order of the decoded columns.
         text: Its message text, with insertions ``%1``.
+        task: The name of its task; "" where it has none.
     """
     form = parse_insertions(text, fields) if text else None
-    return Source("manifest", tuple(fields), provider_name, provider, name, number, form)
+    return Source("manifest", tuple(fields), provider_name, provider, name, number, form, task=task)
 
 
 def text_source(text: str) -> Source:
@@ -178,7 +188,7 @@ class Binder:
         if source.format is not None:
             same = self._by_text.get(source.format.literals, ())
             found += [m for m in same if m.format is not None and m.format.agrees(source.format)]
-        if source.kind in ("tracelogging", "manifest"):
+        if source.kind in _EVENTS:
             for key in _event_keys(source):
                 found += self._by_event.get(key, ())
         return found
@@ -234,14 +244,16 @@ def _narrowing(message: Message) -> tuple[object, ...]:
 
 #: Without these an event is another one.
 _ESSENTIAL = frozenset({"context", *MEMBERS})
+#: What is known by its name or id, not by its text.
+_EVENTS = frozenset({"tracelogging", "manifest"})
 #: Of a message that is not narrowed to any place.
 _NOWHERE = (None, "", None, "", "")
 
 
 def _event_keys(source: Source) -> Iterable[str]:
     names = [name for name in (source.provider, str(source.guid) if source.guid else "") if name]
-    keys = [source.name] if source.name else []
-    keys += [f"{provider}/{source.name}" for provider in names if source.name]
+    called = [name for name in dict.fromkeys((source.name, source.task)) if name]
+    keys = [*called, *(f"{provider}/{name}" for name in called for provider in names)]
     if source.number is not None:
         keys += [f"{provider}/{source.number}" for provider in names]
     return [key.lower() for key in keys]
@@ -258,8 +270,10 @@ def _narrows(message: Message, source: Source) -> bool:
         return False
     if message.line is not None and source.line != message.line:
         return False
+    # An event has no place of its own: what a message calls its file is a field, which may be missing.
+    is_event = source.kind in _EVENTS
     return all(
-        not wanted or wanted in source.arguments or _same_place(wanted, has, is_file)
+        not wanted or wanted in source.arguments or is_event or _same_place(wanted, has, is_file)
         for wanted, has, is_file in (
             (message.file, source.file, True),
             (message.function, source.function, False),

@@ -28,6 +28,7 @@ class Chosen:
         unasked: Those of them that nobody named.
         coverage: What they say the capture logs; None where none is used.
         operations: How many operations they told of.
+        lag: The longest time by which a relay wrote one of them late, nanoseconds.
         notes: What to tell the user, a line each.
     """
 
@@ -35,6 +36,7 @@ class Chosen:
     unasked: list[Profile] = field(default_factory=list)
     coverage: Coverage | None = None
     operations: int = 0
+    lag: int = 0
     notes: list[str] = field(default_factory=list)
 
 
@@ -75,3 +77,4 @@ def _use(harvest: Harvest, taken: set[Source], rows: Rows, chosen: Chosen) -> No
     if batch.size:
         rows.add(batch)
         chosen.operations += batch.size
+        chosen.lag = max(chosen.lag, harvest.lag)

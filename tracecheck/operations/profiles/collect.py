@@ -38,6 +38,7 @@ class Harvest:
         sources: The definitions that it knows and that occurred.
         telling: Those of them that tell operations.
         messages: How many of their messages there were.
+        lag: The longest time by which a relay wrote one of them late, nanoseconds.
     """
 
     def __init__(self, profile: Profile, names: Names) -> None:
@@ -45,7 +46,7 @@ class Harvest:
         self.binder = Binder(profile)
         self.sources: set[Source] = set()
         self.telling: set[Source] = set()
-        self.messages = 0
+        self.messages = self.lag = 0
         self._names = names
         self._rows = Rows()
         self._bound: list[tuple[Source, Message]] = []
@@ -71,6 +72,7 @@ class Harvest:
                     batch["filter"] == 0, np.uint64(self.profile.filter), batch["filter"]
                 )
             batch["binding"] = np.full(batch.size, self._number(bound.source, binding), np.int32)
+            self.lag = max(self.lag, batch.lag)
             self._rows.add(batch)
 
     def _number(self, source: Source, binding: Binding) -> int:

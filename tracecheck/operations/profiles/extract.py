@@ -13,7 +13,7 @@ from tracecheck.operations.batch import OPTIONAL, Batch
 from tracecheck.operations.canonical import numbers
 from tracecheck.operations.members import by_member
 from tracecheck.operations.profiles import values
-from tracecheck.operations.profiles.grammar import MEMBERS, NUMBERS, POINTERS
+from tracecheck.operations.profiles.grammar import MEMBERS, NUMBERS, POINTERS, RELAYED
 from tracecheck.payload.arrow import from_numpy, strings
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ def extract(
     routine = ROUTINES[message.routine]
     batch = Batch.empty(len(place), names.code(routine.name))
     _stand(batch, place)
+    batch.lag = _relay(binding, batch, columns)
     for key in (*POINTERS, *NUMBERS):
         found = _value(binding, key, columns, batch.size, batch.dtype(key))
         if found is None:
@@ -99,6 +100,20 @@ def _stand(batch: Batch, place: Place) -> None:
     for column in ("time", "tick", "cpu", "pid", "tid", "record"):
         batch[column] = getattr(place, column)
     batch["buffer_sequence"], batch["buffer_offset"] = place.sequence, place.offset
+
+
+def _relay(binding: Binding, batch: Batch, columns: Sequence[Column]) -> int:
+    """Let the time and ids that a relay wrote stand for the record's own.
+
+    Returns:
+        The longest time between a call and the record that tells of it, nanoseconds.
+    """
+    written = batch["time"]
+    for key in RELAYED:
+        found = _value(binding, key, columns, batch.size, batch.dtype(key))
+        if found is not None:
+            batch[key] = np.where(found[1], found[0], batch[key])
+    return int((written - batch["time"]).max(initial=0))
 
 
 def _value(binding: Binding, key: str, columns: Sequence[Column], size: int, dtype: str) -> Numbers | None:

@@ -55,6 +55,8 @@ NUMBERS = (
     "sequence",
     "old_requested",
 )
+#: Arguments that stand for the record's own where a relay writes the messages of others.
+RELAYED = ("time", "pid", "tid", "cpu")
 #: Arguments that make the call site; ``line`` is a number.
 PLACES = ("function", "site", "file", "line")
 #: Members of FLT_RELATED_CONTEXTS, and the context type of each.
@@ -63,7 +65,7 @@ MEMBERS = {
     for kind, name in TYPE_NAMES.items()
 }
 #: Every argument that a message can have.
-ARGUMENTS = (*POINTERS, *NUMBERS, *PLACES, *MEMBERS)
+ARGUMENTS = (*POINTERS, *NUMBERS, *RELAYED, *PLACES, *MEMBERS)
 #: What a later line can be joined to an intent by, besides the thread.
 JOINS = ("object", "file_object", "stream", "instance", "volume", "transaction", "context")
 #: What it is joined by where the profile does not say.

@@ -59,6 +59,8 @@ _OWN = (
     "resolve",
     "pointer",
 )
+_ROUTINES = tuple(name for name, each in ROUTINES.items() if each.effect is not Effect.CAPTURE_START)
+_TELLS = {each.name.lower(): each for each in Tells}
 _SPANS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 _SPAN = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(ns|us|ms|s)")
 _NAME = re.compile(r"[\w.-]{1,64}")
@@ -169,9 +171,8 @@ class _Where:
         return bool(value)
 
     def routine(self, name: object, what: str = "routine") -> str:
-        names = [known for known, routine in ROUTINES.items() if routine.effect is not Effect.CAPTURE_START]
-        if not isinstance(name, str) or name not in names:
-            self.wrong(f"{what} '{name}' is none that is known{_meant(str(name), names)}")
+        if not isinstance(name, str) or name not in _ROUTINES:
+            self.wrong(f"{what} '{name}' is none that is known{_meant(str(name), _ROUTINES)}")
         return str(name)
 
 
@@ -298,10 +299,9 @@ def _check_members(here: _Where, routine: str, keys: Iterable[str]) -> None:
 
 
 def _tells(here: _Where, value: object) -> Tells:
-    names = [each.name.lower() for each in Tells]
-    if value not in names:
-        here.wrong(f"'tells' is one of {', '.join(names)}")
-    return Tells[str(value).upper()]
+    if value not in _TELLS:
+        here.wrong(f"'tells' is one of {', '.join(_TELLS)}")
+    return _TELLS[str(value)]
 
 
 def _wpp(here: _Where, value: object) -> tuple[UUID, int] | None:

@@ -17,6 +17,7 @@ from tracecheck.operations.profiles.choose import choose
 from tracecheck.operations.profiles.collect import Harvest
 from tracecheck.operations.profiles.extract import Column
 from tracecheck.operations.profiles.lines import LineReader
+from tracecheck.operations.profiles.manifests import ManifestReader
 from tracecheck.operations.profiles.place import Place
 from tracecheck.payload.arrow import from_numpy
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tracecheck.operations.profiles.extract import Clock
     from tracecheck.operations.profiles.grammar import Profile
     from tracecheck.operations.rows import Rows
+    from tracecheck.payload.manifest.xml import Manifests
     from tracecheck.payload.tracelogging import Decoded
     from tracecheck.payload.wpp.definition import Definition
     from tracecheck.payload.wpp.search import Definitions
@@ -63,6 +65,7 @@ class ProfileReader:
         offered: Those that are used on their own if their messages occur.
         names: Takes the strings of the rows.
         definitions: Makes the catalogue of WPP message definitions; called when the first message is seen.
+        manifests: The manifests that the user named.
 
     Attributes:
         lines: Takes lines of text.
@@ -76,6 +79,7 @@ class ProfileReader:
         offered: Sequence[Profile],
         names: Names,
         definitions: Callable[[], Definitions],
+        manifests: Manifests | None = None,
     ) -> None:
         self._named = [Harvest(profile, names) for profile in named]
         self._offered = [Harvest(profile, names) for profile in offered]
@@ -88,6 +92,9 @@ class ProfileReader:
         self._undefined: Counter[bytes] = Counter()
         self._more_undefined = 0
         self.lines = LineReader(self._harvests)
+        self._manifests = ManifestReader(manifests, named, self._takers_of)
+        self._has_manifests = manifests is not None
+        self._names_events = any(harvest.binder.event_names for harvest in self._harvests)
         self.problems = self.unbound = 0
 
     def add(self, chunk: Chunk, first_record: int, pointer_size: int = 8) -> None:
@@ -106,8 +113,18 @@ class ProfileReader:
             self._add_wpp(chunk, first_record, pointer_size)
         if kinds.sum() > events + kinds[Kind.WPP_MESSAGE]:
             self._add_dbgprint(chunk, first_record)
-        if events and any(harvest.binder.event_names for harvest in self._harvests):
+        if events and self._names_events:
             self._add_tracelogging(chunk, first_record, pointer_size)
+        if events and (self._names_events or self._has_manifests):
+            self._manifests.add(chunk, first_record)
+
+    def has_more(self) -> bool:
+        """Tell, after the last chunk, whether the trace told of events that have passed unread."""
+        return self._manifests.has_more()
+
+    def add_again(self, chunk: Chunk, first_record: int) -> None:
+        """Take what is left unread of a chunk, where :meth:`has_more` says so."""
+        self._manifests.add_again(chunk, first_record)
 
     def take(
         self, source: Source, columns: Sequence[Column], place: Place, clock: Clock | None = None
@@ -123,12 +140,17 @@ class ProfileReader:
         Returns:
             Whether any profile knows the definition.
         """
+        takers = self._takers_of(source)
+        for harvest, bound in takers:
+            harvest.add(bound, columns, place, clock)
+        return bool(takers)
+
+    def _takers_of(self, source: Source) -> Takers:
+        """Find the profiles that know a definition."""
         if source not in self._takers:
             each = [(harvest, harvest.binder.bind(source)) for harvest in self._harvests]
             self._takers[source] = [(harvest, bound) for harvest, bound in each if bound is not None]
-        for harvest, bound in self._takers[source]:
-            harvest.add(bound, columns, place, clock)
-        return bool(self._takers[source])
+        return self._takers[source]
 
     def finish(self, rows: Rows) -> Chosen:
         """Put the operations among those of the capture, after the last chunk.
@@ -149,6 +171,8 @@ class ProfileReader:
         lines = []
         if self._undefined:
             lines.append("give the driver's --pdb or --tmf, so that its WPP messages can be read")
+        if self._manifests.unknown:
+            lines.append("give the --manifest of the driver's events, so that they can be read")
         if self.unbound or self.lines.unmatched:
             lines.append(
                 "say what the driver's messages mean by a --profile; 'tracecheck profile draft' makes one"
@@ -164,6 +188,10 @@ class ProfileReader:
             notes.append(
                 f"{missing:,} WPP messages have no definition, as {most}: give the driver's --pdb or --tmf"
             )
+        notes += self._manifests.notes
+        if self._manifests.problems:
+            count = self._manifests.problems
+            notes.append(f"{count:,} events of manifests do not fit their layouts; what fits was read")
         if self.problems:
             notes.append(f"{self.problems:,} WPP messages do not fit their definitions; what fits was read")
         return notes

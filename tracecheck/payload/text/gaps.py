@@ -67,15 +67,20 @@ class NumberGaps:
         self._runs = _joined([self._runs, _Runs(number, number, time, time)])
         self._sane = len(self._runs.low) <= _MOST_RUNS
 
-    def table(self) -> pa.Table:
-        """Make the losses table (:data:`tracecheck.etl.LOSSES`)."""
+    def table(self, precision: int = 0) -> pa.Table:
+        """Make the losses table (:data:`tracecheck.etl.LOSSES`).
+
+        Args:
+            precision: How much later than its time a message may have been written, nanoseconds: logs cut
+                times off.
+        """
         runs = self._runs
         gap = np.flatnonzero(runs.low[1:] >> _SERIES == runs.high[:-1] >> _SERIES)
         if not len(gap) or not self._sane:
             return LOSSES.empty_table()
         first, count = runs.high[gap] + 1, runs.low[gap + 1] - runs.high[gap] - 1
         start = np.minimum(runs.end[gap], runs.begin[gap + 1])
-        end = np.maximum(runs.end[gap], runs.begin[gap + 1])
+        end = np.maximum(runs.end[gap], runs.begin[gap + 1]) + precision
         if len(gap) > _MOST_ROWS:
             total = min(int(count.astype(np.float64).sum()), _LOW)
             rows = [_row(int(start.min()), int(end.max()), total, f"{len(gap)} places")]

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _UTF8_FIRST, _UTF8_REST = 0xC0, 0x80
 _LONGEST_CHARACTER = 4
+# Messages of equal times are put up to so far apart later.
+_APART = 1_000_000
 _LINE_END, _FEEDS = 2, (ord("\r"), ord("\n"))
 
 
@@ -157,7 +159,7 @@ class TextLog:
         Returns:
             A table of schema :data:`~tracecheck.etl.tables.LOSSES`.
         """
-        return self._gaps.table()
+        return self._gaps.table(max(self._timeline.precision, _APART))
 
     @property
     def dated(self) -> bool:
