@@ -279,7 +279,8 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
     if not len(read.operations):
         reasons.append("the capture holds no operation on a filter context")
         advice += read.others.advice or [
-            "enable the provider TraceCheck.FilterContexts while the driver runs"
+            "enable the provider TraceCheck.FilterContexts while the driver runs, or say what its own "
+            "messages mean by a --profile, with --tmf, --pdb or --manifest"
         ]
     if len(read.losses):
         reasons.append("events are missing from the capture")

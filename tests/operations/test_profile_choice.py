@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tracecheck.capture import analyse
+from tracecheck.commands.sources import Sources
 from tracecheck.simulate import Scenario, simulate
 
 
@@ -28,6 +29,14 @@ class TestChoice:
     def test_none(self, capture):
         """With "none" no message means anything."""
         assert not len(analyse([capture], profiles=["none"]).operations)
+
+    def test_what_a_shipped_one_misses_is_not_told(self, tmp_path):
+        """Arguments that a build of the driver does not log are no mistake of a profile of the package."""
+        simulate(Scenario(seed=3, operations=300), "manifest").write(tmp_path / "run.etl")
+        sources = Sources(manifest=(tmp_path / "run.man",))
+        found = analyse([str(tmp_path / "run.etl")], sources=sources)
+        assert len(found.operations)
+        assert not any("has no argument" in note for note in found.notes)
 
     def test_a_named_one_stands_alone(self, capture, tmp_path):
         """Lines that a named profile reads are not read again by one that nobody named."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tracecheck.operations.coverage import Coverage
 from tracecheck.operations.profiles.collect import Harvest, coverage_of
+from tracecheck.operations.profiles.load import shipped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,7 +72,9 @@ def choose(named: Sequence[Harvest], offered: Sequence[Harvest], rows: Rows) -> 
 
 def _use(harvest: Harvest, taken: set[Source], rows: Rows, chosen: Chosen) -> None:
     chosen.profiles.append(harvest.profile)
-    chosen.notes += harvest.binder.problems
+    # A profile of the package binds what any build of its driver may log; nobody is there to mend it.
+    if harvest.profile.path not in shipped():
+        chosen.notes += harvest.binder.problems
     batch = harvest.operations(taken & harvest.sources)
     taken |= harvest.sources
     if batch.size:
