@@ -3,14 +3,14 @@
 #: Routines and macros of the WDK's headers.
 WDK = frozenset(
     """
-    CONTAINING_RECORD ExAllocatePool2 ExAllocatePoolWithTag ExFreePoolWithTag ExInitializeWorkItem
-    ExQueueWorkItem FIELD_OFFSET FlagOn FltDoCompletionProcessingWhenSafe FltEnlistInTransaction
-    FltFreeGenericWorkItem FltObjectDereference FltObjectReference FltQueueGenericWorkItem
-    FsRtlGetPerStreamContextPointer FsRtlInsertPerFileObjectContext FsRtlRemovePerFileObjectContext
-    FsRtlSupportsPerStreamContexts InitializeListHead InsertTailList InterlockedExchangePointer
-    InterlockedIncrement InterlockedIncrement64 IoCallDriver IoDeleteDevice
-    IoSkipCurrentIrpStackLocation IsListEmpty KeSetEvent KeWaitForSingleObject NT_ASSERT NT_SUCCESS
-    ObDereferenceObject RemoveHeadList RtlZeroMemory ZwClose
+    CONTAINING_RECORD ExAllocatePool2 ExAllocatePoolWithTag ExFreePoolWithTag FIELD_OFFSET FlagOn
+    FltCancelFileOpen FltDoCompletionProcessingWhenSafe FltEnlistInTransaction FltFreeGenericWorkItem
+    FltObjectDereference FltObjectReference FltQueueGenericWorkItem FsRtlGetPerStreamContextPointer
+    FsRtlInsertPerFileObjectContext FsRtlRemovePerFileObjectContext FsRtlSupportsPerStreamContexts
+    InitializeListHead InsertTailList InterlockedExchangePointer InterlockedIncrement
+    InterlockedIncrement64 IoCallDriver IoDeleteDevice IoQueueWorkItem IoSkipCurrentIrpStackLocation
+    IsListEmpty KeSetEvent KeWaitForSingleObject NT_ASSERT NT_SUCCESS ObDereferenceObject RemoveHeadList
+    RtlZeroMemory ZwClose
     """.split()  # noqa: SIM905 - a list of so many is hard to read
 )
 
@@ -52,6 +52,7 @@ ARGUMENTS = {
     "FltCloseSectionForDataScan": 1,
     "FltEnlistInTransaction": 4,
     "FltUnregisterFilter": 1,
+    "FltCancelFileOpen": 2,
     "FltObjectReference": 1,
     "FltObjectDereference": 1,
     "FltDoCompletionProcessingWhenSafe": 6,

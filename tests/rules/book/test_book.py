@@ -14,6 +14,7 @@ from tracecheck.rules.book.sources import source
 
 ROOT = Path(__file__).resolve().parents[3]
 RULEBOOK = ROOT.parent / "shared" / "reference" / "filter-contexts.md"
+SCHEMA = ROOT.parent / "shared" / "spec" / "capture-schema.md"
 PAGES = [one for family in families() for one in family.pages]
 EXAMPLES = [
     (f"{one.code} {name}", code)
@@ -118,6 +119,13 @@ class TestPages:
         for one in PAGES:
             text = " ".join((one.means, one.bug, one.fix, one.alike, one.unsettled, one.wrong, one.right))
             assert set(re.findall(r"\b[LRSGDAQPXTEFM]\d\d\b", text)) <= known - {one.code}, one.code
+
+    def test_the_schema_has_these_fields(self):
+        """The names that the tests take for fields are those of the capture schema."""
+        if not SCHEMA.is_file():
+            pytest.skip("the capture schema (../shared/spec/capture-schema.md) is not beside this project")
+        known = set(re.findall(r"`(\w+)`", SCHEMA.read_text(encoding="utf-8")))
+        assert known >= FIELDS
 
 
 class TestExamples:
