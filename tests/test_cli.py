@@ -180,7 +180,7 @@ class TestOutput:
         capture.write_bytes(b"evidence")
         assert main(["check", str(capture), "-o", str(tmp_path / "." / "capture.etl")]) == 2
         assert capture.read_bytes() == b"evidence"
-        assert "the capture itself" in capsys.readouterr().err
+        assert "one of the files that are read" in capsys.readouterr().err
 
     def test_a_file_that_can_not_be_written_is_a_usage_error(self, judged, tmp_path, capsys):
         """A directory that is not there gives 2 and names the file."""

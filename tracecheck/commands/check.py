@@ -70,7 +70,7 @@ def command(
         pieces = json_report.render(analysis)
     else:
         pieces = text.render(analysis, everything=everything, colour=options.wants_colour(output))
-    emit(pieces, output, captures)
+    emit(pieces, output, [*captures, *profiles, *sources.paths()])
     return exit_code(analysis, fail_on)
 
 

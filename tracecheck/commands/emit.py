@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def emit(pieces: Iterable[str], output: Path | None, inputs: Sequence[str]) -> None:
+def emit(pieces: Iterable[str], output: Path | None, inputs: Sequence[str | Path]) -> None:
     """Write a result.
 
     Args:
         pieces: The text.
         output: The file to write; the standard output where None.
-        inputs: The captures, which must not be overwritten.
+        inputs: The files that are read, which must not be overwritten.
 
     Raises:
-        UsageError: The file can't be written, or is one of the captures.
+        UsageError: The file can't be written, or is one of those that are read.
     """
     if output is None:
         _to_stdout(pieces)
@@ -35,20 +35,20 @@ def emit(pieces: Iterable[str], output: Path | None, inputs: Sequence[str]) -> N
     emit_file(lambda file: file.writelines(encoded), output, inputs)
 
 
-def emit_file(write: Callable[[BinaryIO], None], output: Path, inputs: Sequence[str]) -> None:
+def emit_file(write: Callable[[BinaryIO], None], output: Path, inputs: Sequence[str | Path]) -> None:
     """Write a result to a file.
 
     Args:
         write: Writes to the open file.
         output: The file to write.
-        inputs: The captures, which must not be overwritten.
+        inputs: The files that are read, which must not be overwritten.
 
     Raises:
-        UsageError: The file can't be written, or is one of the captures.
+        UsageError: The file can't be written, or is one of those that are read.
     """
     try:
         if any(_same_file(output, path) for path in inputs):
-            raise UsageError(f"{output}: is the capture itself; choose another file for -o")
+            raise UsageError(f"{output}: is one of the files that are read; choose another one for -o")
         with output.open("wb") as file:
             write(file)
     except OSError as error:
@@ -56,8 +56,8 @@ def emit_file(write: Callable[[BinaryIO], None], output: Path, inputs: Sequence[
     click.echo(f"Wrote {clean(str(output))}", err=True)
 
 
-def _same_file(output: Path, path: str) -> bool:
-    return output.exists() and os.path.exists(path) and output.samefile(path)  # noqa: PTH110 - a str
+def _same_file(output: Path, path: str | Path) -> bool:
+    return output.exists() and os.path.exists(path) and output.samefile(path)  # noqa: PTH110 - may be a str
 
 
 def _to_stdout(pieces: Iterable[str]) -> None:

@@ -115,7 +115,7 @@ def command(
         listing = Listing(decoders, selection, Grep(grep) if grep else None, follow, limit, calls)
         with progress("Reading", quiet) as advance:
             listing.fill(spool, log, render, advance)
-        _write(form, spool.lines(), output, capture)
+        _write(form, spool.lines(), output, [capture, *manifest, *sources.paths()])
         said = [*manifests.problems, *ahead.problems, *decoders.warnings(), *_symbol_warnings(symbols)]
         _warn(log, said, list(decoders.unknown()))
     return 0
@@ -148,14 +148,14 @@ def _start(log: Log) -> int:
     return (log.header.start_filetime - UNIX_EPOCH_AS_FILETIME) * 100
 
 
-def _write(form: str, lines: Iterator[str], output: Path | None, capture: str) -> None:
+def _write(form: str, lines: Iterator[str], output: Path | None, inputs: list[str | Path]) -> None:
     if form == "parquet":
         from tracecheck.reporters.events.parquet import write_parquet
 
         assert output is not None
-        emit_file(lambda file: write_parquet(lines, file), output, [capture])
+        emit_file(lambda file: write_parquet(lines, file), output, inputs)
         return
-    emit(chain([HEADER], lines) if form == "csv" else lines, output, [capture])
+    emit(chain([HEADER], lines) if form == "csv" else lines, output, inputs)
 
 
 def _symbol_warnings(symbols: Symbols | None) -> list[str]:

@@ -124,7 +124,7 @@ def draft(
     messages = _gather(captures, sources, input_form, quiet)
     seen = draft_seen([(each.source, each.seen) for each in messages.known], messages.texts)
     text = write(seen, name or _name(captures, sources, output))
-    emit([text], output, captures)
+    emit([text], output, [*captures, *sources.paths()])
     bound = text.count("\nroutine = ")
     click.echo(f"tracecheck: {len(seen):,} messages, {bound:,} bound by guesses; read them", err=True)
     return 0

@@ -43,6 +43,10 @@ class Sources:
     symbols: tuple[Path, ...] = ()
     manifest: tuple[Path, ...] = ()
 
+    def paths(self) -> tuple[Path, ...]:
+        """List all that the user named: what is written must be none of it."""
+        return (*self.tmf, *self.pdb, *self.symbols)
+
     def definitions(self) -> Definitions:
         """Make the catalogue of these sources and of those that the environment names."""
         from tracecheck.payload.wpp.search import Definitions

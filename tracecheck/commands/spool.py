@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import tempfile
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
+
+
+#: How many bytes of text are given back before the file is mapped anew.
+_MAPPED = 1 << 26
 
 
 class Keyed(Protocol):
@@ -103,9 +108,14 @@ class Spool:
             return
         keys = _Keys.joined(self._keys).in_order(self._cut)
         self._file.flush()
-        with mmap.mmap(self._file.fileno(), self._end, access=mmap.ACCESS_READ) as text:
-            for start, end in zip(keys.start.tolist(), (keys.start + keys.length).tolist(), strict=True):
-                yield text[start:end].decode("utf-8")
+        # Pages of the file that have been read count as this process's memory until they are unmapped.
+        parts = np.cumsum(keys.length) // _MAPPED
+        bounds = [0, *(np.flatnonzero(np.diff(parts)) + 1).tolist(), len(parts)]
+        for low, high in pairwise(bounds):
+            with mmap.mmap(self._file.fileno(), self._end, access=mmap.ACCESS_READ) as text:
+                starts, lengths = keys.start[low:high], keys.length[low:high]
+                for start, end in zip(starts.tolist(), (starts + lengths).tolist(), strict=True):
+                    yield text[start:end].decode("utf-8")
 
 
 class _Keys(NamedTuple):

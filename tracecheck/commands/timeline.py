@@ -73,7 +73,7 @@ def command(
         pieces = timeline.render_json(analysis, ids)
     else:
         pieces = timeline.render_text(analysis, ids, colour=options.wants_colour(output))
-    emit(pieces, output, captures)
+    emit(pieces, output, [*captures, *profiles, *sources.paths()])
     return 0
 
 

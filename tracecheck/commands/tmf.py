@@ -35,7 +35,8 @@ def command(files: tuple[Path, ...], output: Path | None, force: bool) -> int:
     """Write the WPP message definitions of PDBs or object files as TMF files.
 
     One <guid>.tmf for each message GUID and one <guid>.tmc for each control GUID, as tracepdb does. Without
-    -o all messages go to the standard output as one TMF, with the control GUIDs as comments at its top.
+    -o all messages go to the standard output as one TMF, with the control GUIDs as comments at its top, and
+    control characters as escapes.
     """
     from tracecheck.payload.wpp.pdb import read_annotations
 
@@ -45,7 +46,8 @@ def command(files: tuple[Path, ...], output: Path | None, force: bool) -> int:
     if not texts:
         raise InputError(f"{', '.join(map(str, files))}: {_NONE}")
     if output is None:
-        emit([_commented(text) if name.endswith(".tmc") else text for name, text in texts.items()], None, [])
+        shown = [_commented(text) if name.endswith(".tmc") else text for name, text in texts.items()]
+        emit(map(_harmless, shown), None, [])
     else:
         _write(texts, output, force)
     return 0
@@ -66,6 +68,13 @@ def _texts(found: list[Annotations], source: str) -> dict[str, str]:
 
 def _commented(text: str) -> str:
     return "".join(line if line.startswith("//") else f"// {line}" for line in text.splitlines(keepends=True))
+
+
+def _harmless(text: str) -> str:
+    """Escape what could steer a terminal; tabs stay."""
+    return "".join(
+        "\t".join(map(clean, line.split("\t"))) + "\n" for line in text.removesuffix("\n").split("\n")
+    )
 
 
 def _write(texts: dict[str, str], folder: Path, force: bool) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tracecheck.errors import InputError
-from tracecheck.payload.wpp.definition import Definition, Item
+from tracecheck.payload.wpp.definition import Definition, Item, Members
 from tracecheck.payload.wpp.tmf import parse_annotations, parse_tmf, read_tmf, write_tmf
 
 GUID = UUID("24f9af60-27c5-3567-716b-076661de6070")
@@ -105,7 +105,9 @@ def definitions(draw):
                     function=draw(st.just("") | WORD),
                     level=draw(st.just("") | WORD),
                     flags=draw(st.just("") | WORD),
-                    enums=(("E", (("A", 0), ("B", -2), ("C", 0xFFFFFFFF))),) if "ItemEnum" in types else (),
+                    enums=(("E", Members((("A", 0), ("B", -2), ("C", 0xFFFFFFFF)))),)
+                    if "ItemEnum" in types
+                    else (),
                 )
             )
     return found

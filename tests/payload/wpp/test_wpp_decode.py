@@ -28,8 +28,8 @@ from wpp_oracle import (
 from tracecheck.etl import open_log
 from tracecheck.etl.layout import Kind
 from tracecheck.etl.writer import LogWriter
-from tracecheck.payload.wpp.decode import MOST_ITEMS, decode, decode_messages, definition_codes
-from tracecheck.payload.wpp.definition import Item
+from tracecheck.payload.wpp.decode import decode, decode_messages, definition_codes
+from tracecheck.payload.wpp.definition import MOST_ITEMS, Item
 from tracecheck.payload.wpp.items import ITEMS
 
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wpp_oracle import POINTER32, TYPES, decode_payloads, define
 
+from tracecheck.payload.wpp.definition import Members
 from tracecheck.payload.wpp.names import code_names
 from tracecheck.payload.wpp.template import LONGEST
 from tracecheck.payload.wpp.text import MISSING, render, render_prefix, template_of
@@ -14,8 +15,8 @@ from tracecheck.payload.wpp.text import MISSING, render, render_prefix, template
 U4 = struct.Struct("<I").pack
 I8 = struct.Struct("<q").pack
 SECOND = 10_000_000
-COLOURS = (("Colour", (("Red", 0), ("Green", 1), ("Blue", 2), ("Minus", -1))),)
-ACCESS = (("Access", (("None", 0), ("Read", 1), ("Write", 2), ("All", 7))),)
+COLOURS = (("Colour", Members([("Red", 0), ("Green", 1), ("Blue", 2), ("Minus", -1)])),)
+ACCESS = (("Access", Members([("None", 0), ("Read", 1), ("Write", 2), ("All", 7)])),)
 
 
 def shown(kind, raw, form="s", values=(), **rest):

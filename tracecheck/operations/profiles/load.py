@@ -42,6 +42,7 @@ _SHIPPED = Path(__file__).parent
 _LARGEST = 1 << 22
 _LONGEST_TEXT = 4096
 _MOST_MESSAGES = 10_000
+_LONGEST_PROBLEM = 1000
 
 _TOP = ("profile", "name", "title", "driver", "filter", "coverage", "message")
 _COVERAGE = ("complete", "partial", "silent", "note")
@@ -143,7 +144,8 @@ class _Where:
         self._place = f"{path}: " + (f"message {number}: " if number else f"{part}: " if part else "")
 
     def wrong(self, what: str) -> NoReturn:
-        raise InputError(f"{self._place}{what}")
+        shown = what if len(what) <= _LONGEST_PROBLEM else f"{what[:_LONGEST_PROBLEM]}..."
+        raise InputError(f"{self._place}{shown}")
 
     def known(self, table: Mapping[str, Any], keys: Iterable[str], of: str = "") -> None:
         """Refuse keys that the grammar does not have."""

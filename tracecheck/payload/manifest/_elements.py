@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # How many lines of problems a file gets.
 _MOST_PROBLEMS = 20
+_LONGEST_PROBLEM = 400
 
 _REFERENCE = re.compile(r"\$\(string\.([^)]*)\)")
 
@@ -34,6 +35,8 @@ class Problems:
     def add(self, text: str) -> None:
         """Note a problem."""
         if len(self._lines) < _MOST_PROBLEMS:
+            # Names come from the file, and may be as long as it is.
+            text = text if len(text) <= _LONGEST_PROBLEM else f"{text[:_LONGEST_PROBLEM]}..."
             self._lines.append(f"{self._where}: {text}")
         else:
             self._more += 1

@@ -20,7 +20,8 @@ from uuid import UUID
 import numpy as np
 import pyarrow as pa
 
-from tracecheck.errors import TracecheckError
+from tracecheck.errors import InputError, TracecheckError
+from tracecheck.payload.files import require_regular
 from tracecheck.payload.manifest.definition import Event, Field, Provider
 
 if TYPE_CHECKING:
@@ -155,8 +156,9 @@ def _fields(layout: str) -> tuple[Field, ...]:
 def _read(file: Path, installed: str) -> pa.Table | None:
     """Read the cache; None where there is none or it is damaged."""
     try:
+        require_regular(file)
         raw = file.read_bytes()
-    except OSError:
+    except (OSError, InputError):
         return None
     content, digest = raw[:-_DIGEST_SIZE], raw[-_DIGEST_SIZE:]
     if hashlib.sha256(content).digest() != digest:

@@ -8,6 +8,7 @@ out-types are kept as TraceLogging numbers them.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from tracecheck.payload._schema import In, Out
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 __all__ = ["Event", "Field", "In", "Out", "Provider", "ValueMap"]
+
+# 64 bits have few names, and each value is held against all of them.
+_MOST_FLAGS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +41,10 @@ class ValueMap:
         """Name a value: flags are joined by a bar; what has no name is shown as a number."""
         if not self.bits:
             return self.names.get(value, str(value))
-        found = [name for bit, name in self.names.items() if bit and value & bit == bit]
+        names = dict(islice(self.names.items(), _MOST_FLAGS))
+        found = [name for bit, name in names.items() if bit and value & bit == bit]
         rest = value
-        for bit in self.names:
+        for bit in names:
             rest &= ~bit if value & bit == bit else ~0
         if not found and not rest:
             return self.names.get(0, "0")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from tracecheck.errors import InputError
+from tracecheck.payload.files import require_regular
 from tracecheck.payload.pdb_container import EXTRA_ADVICE, MissingExtraError
 from tracecheck.payload.wpp.pdb import read_annotations
 from tracecheck.payload.wpp.tmf import Tmf, read_tmf
@@ -175,6 +176,7 @@ def _of_pdb(path: Path) -> Tmf:
 
 def _has_messages(path: Path) -> bool:
     """Tell by its bytes whether a PDB may have annotations: most of a symbol store has none."""
+    require_regular(path)
     with path.open("rb") as file:
         if os.fstat(file.fileno()).st_size == 0:
             return False

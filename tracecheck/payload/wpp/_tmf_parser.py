@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tracecheck.payload.wpp import _tmf_lines as lines
-from tracecheck.payload.wpp.definition import Definition
+from tracecheck.payload.wpp.definition import MOST_ITEMS, Definition, Members
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from tracecheck.payload.wpp.definition import Item
 
-    Members = tuple[tuple[str, int], ...]
-
 _MOST_PROBLEMS = 100
 _SHOWN = 60
+_LONGEST_PROBLEM = 400
 #: What Microsoft's preprocessor puts around a message; nothing depends on it.
 _MARKS = ("TMF:", "PUBLIC_TMF:", "#version")
 
@@ -38,6 +37,8 @@ class Problems:
     def add(self, place: int, what: str) -> None:
         """Note a problem at a place of the file, counted from 1; 0 is the whole of it."""
         if len(self._lines) < _MOST_PROBLEMS:
+            # Names come from the file, and may be as long as it is.
+            what = what if len(what) <= _LONGEST_PROBLEM else f"{what[:_LONGEST_PROBLEM]}..."
             self._lines.append(
                 f"{self._name}: {self._unit} {place}: {what}" if place else f"{self._name}: {what}"
             )
@@ -151,8 +152,11 @@ class Parser:
             return
         item = lines.item(text)
         if item is not None:
-            if self._whole:
+            if self._whole and len(self._items) < MOST_ITEMS:
                 self._items.append(item)
+            elif self._whole:
+                self._unread(text, place, f"a message has at most {MOST_ITEMS} arguments; left out from")
+                self._whole = False
         elif text.startswith("}"):
             self._close()
         elif not text.startswith(("//", "{")):
@@ -172,7 +176,7 @@ class Parser:
 
     def _close(self) -> None:
         if self._enum is not None:
-            self._enums.setdefault(self._enum, tuple(self._members))
+            self._enums.setdefault(self._enum, Members(self._members))
         items = tuple(self._items)
         for message in self._waiting:
             message.items = items

@@ -19,6 +19,7 @@ from tracecheck.payload._reader import Reader
 from tracecheck.payload._slices import distinct_slices, within
 from tracecheck.payload._values import UTC_NS, filetimes
 from tracecheck.payload.arrow import batch, nulls, unique_names
+from tracecheck.payload.wpp.definition import MOST_ITEMS
 from tracecheck.payload.wpp.items import column_of, layout_of
 
 if TYPE_CHECKING:
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from tracecheck.etl.reader import Chunk
     from tracecheck.payload._slices import Ints
     from tracecheck.payload.wpp.definition import Definition
-
-#: As many arguments of a message are read: a macro call of C has no more (C11 5.2.4.1).
-MOST_ITEMS = 127
 
 # GUID and message number of a record, padded to whole words.
 _KEY_SIZE = 24

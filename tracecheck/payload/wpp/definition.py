@@ -3,10 +3,42 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+
+#: As many arguments of a message are read: a macro call of C has no more (C11 5.2.4.1).
+MOST_ITEMS = 127
+
+
+class Members(tuple[tuple[str, int], ...]):
+    """The members of an enum, (name, value) each; many messages share one."""
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """The first name of each value; values are those of 32 bits that a payload has."""
+        names: dict[int, str] = {}
+        for name, value in self:
+            names.setdefault(value & 0xFFFFFFFF, name)
+        return names
+
+    @cached_property
+    def flags(self) -> list[tuple[int, str]]:
+        """The values that have bits, ascending, with their names: what a value may be a combination of."""
+        return sorted((value, name) for value, name in self.names.items() if value)[:_MOST_FLAGS]
+
+    @cached_property
+    def digest(self) -> int:
+        """A number that differs where members do, in this process."""
+        # Of numbers alone, -1 and -2 would have one.
+        return hash(repr(self))
+
+
+# 32 bits have few names; what has more is no set of flags, and each value would be held against all.
+_MOST_FLAGS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,4 +89,4 @@ class Definition:
     function: str = ""
     level: str = ""
     flags: str = ""
-    enums: tuple[tuple[str, tuple[tuple[str, int], ...]], ...] = ()
+    enums: tuple[tuple[str, Members], ...] = ()

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from tracecheck.errors import InputError
+from tracecheck.payload.files import require_regular
 from tracecheck.payload.pdb_container import MAGIC, Identity, identity, open_pdb
 from tracecheck.payload.wpp import _codeview as codeview
 from tracecheck.payload.wpp import _object as objects
+from tracecheck.payload.wpp.definition import Members
 from tracecheck.payload.wpp.tmf import parse_annotations
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ def read_annotations(path: Path | str) -> Annotations:
     """
     path = Path(path)
     try:
+        require_regular(path)
         with path.open("rb") as file:
             start = file.read(64)
     except OSError as error:
@@ -166,7 +169,8 @@ def _gather(
     problems: list[str],
     enums: dict[str, tuple[tuple[str, int], ...]],
 ) -> Annotations:
-    tmf = parse_annotations((texts[1:] for texts in strings if texts[:1] == ["TMF:"]), name, enums)
+    shared = {one: Members(members) for one, members in enums.items()}
+    tmf = parse_annotations((texts[1:] for texts in strings if texts[:1] == ["TMF:"]), name, shared)
     say = _sayer(problems, name)
     controls = tuple(dict.fromkeys(_controls((texts[1:] for texts in strings if texts[:1] == ["TMC:"]), say)))
     return Annotations(tmf.definitions, controls, pdb, (*problems, *tmf.problems))

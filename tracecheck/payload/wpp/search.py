@@ -53,7 +53,8 @@ class Definitions:
             *map(PdbFile, map(Path, pdb)),
             *(SymbolFolder(path) if path.is_dir() else PdbFile(path) for path in map(Path, symbols)),
             *map(TmfFolder, format_path(environment.get(TRACE_FORMAT_SEARCH_PATH, ""))),
-            *(SymbolFolder(path) for path in map(Path, folders) if path.is_dir()),
+            # Path.is_dir raises where a name is longer than names may be.
+            *(SymbolFolder(Path(path)) for path in folders if os.path.isdir(path)),  # noqa: PTH112
         ]
 
     @property

@@ -17,6 +17,9 @@ LONGEST = 1 << 18
 
 # The rest of a format that has more is shown as it stands.
 _MOST_PARTS = 1024
+# Microsoft's compiler takes no longer string (C2026): what has more would be repeated with every message.
+_LONGEST_FORMAT = 1 << 14
+_CUT = "..."
 
 _TOKEN = re.compile(
     r"%(?:(?P<prefix>0)"
@@ -71,6 +74,9 @@ def _parse(text: str, words: tuple[tuple[str, str], ...]) -> Template:
     known = dict(words)
     parts: list[str | Part] = []
     notes: list[str] = []
+    if len(text) > _LONGEST_FORMAT:
+        notes.append(f"the format has more than {_LONGEST_FORMAT:,} characters")
+        text = text[:_LONGEST_FORMAT] + _CUT
     room = WIDEST
     at = 0
     for count, match in enumerate(_TOKEN.finditer(text)):

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracecheck.errors import InputError
+from tracecheck.payload.files import require_regular
 from tracecheck.payload.wpp._tmf_parser import Parser, Problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
-    from tracecheck.payload.wpp.definition import Definition, Item
+    from tracecheck.payload.wpp.definition import Definition, Item, Members
 
 #: A larger file holds no text that a driver's messages could need.
 MOST_BYTES = 1 << 28
@@ -57,7 +58,7 @@ def parse_tmf(text: str, name: str) -> Tmf:
 def parse_annotations(
     annotations: Iterable[Sequence[str]],
     name: str,
-    enums: Mapping[str, tuple[tuple[str, int], ...]] | None = None,
+    enums: Mapping[str, Members] | None = None,
 ) -> Tmf:
     """Read the ``TMF:`` annotations of a PDB or an object file, each a TMF of one message.
 
@@ -95,7 +96,7 @@ def contradict(one: Definition, other: Definition) -> bool:
 def _meaning(definition: Definition) -> tuple[object, ...]:
     return (
         definition.format,
-        definition.enums,
+        [(name, members.digest) for name, members in definition.enums],
         [(one.number, one.type, one.values) for one in definition.items],
     )
 
@@ -114,6 +115,7 @@ def read_tmf(path: Path | str) -> Tmf:
     """
     path = Path(path)
     try:
+        require_regular(path)
         size = path.stat().st_size
         if size > MOST_BYTES:
             raise InputError(f"{path}: is no TMF file: it has {size:,} bytes, more than {MOST_BYTES:,}")
@@ -155,7 +157,7 @@ def write_tmf(definitions: Iterable[Definition], source: str = "") -> dict[str, 
 def _file(group: Sequence[Definition], source: str) -> str:
     written = [f"// PDB:  {source}"] if source else []
     above: tuple[str, str] | None = None
-    enums: dict[str, tuple[tuple[str, int], ...]] = {}
+    enums: dict[str, Members] = {}
     for definition in group:
         if above != (definition.provider, definition.file):
             above = (definition.provider, definition.file)

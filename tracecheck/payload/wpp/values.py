@@ -10,6 +10,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from tracecheck.payload.wpp.definition import Members
 from tracecheck.payload.wpp.items import layout_of
 from tracecheck.payload.wpp.names import code_names, hresult_name
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 # FILETIME ticks are 100 ns since 1601.
 _FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
 _TICKS_PER_MILLISECOND = 10_000
+# The widest set, %!...! of a ULONG.
+_BITS = 32
 _LAST_FILETIME = (datetime.max.replace(tzinfo=UTC) - _FILETIME_EPOCH) // timedelta(microseconds=1) * 10
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -50,10 +53,12 @@ def show_of(item: Item, definition: Definition) -> Show:
             names = item.values
             return lambda value: _hex_named(value, names[value] if value < len(names) else None)
         case "set":
-            return lambda value: _bits(value, item.values)
+            # More names than bits name nothing.
+            bits = item.values[:_BITS]
+            return lambda value: _bits(value, bits)
         case "enum":
-            members = _members(item, definition)
-            return lambda value: members.get(value) or f"0x{value:x}"
+            names_of = _members(item, definition).names
+            return lambda value: names_of.get(value) or f"0x{value:x}"
         case "flags":
             members = _members(item, definition)
             return lambda value: _flags(value, members)
@@ -98,19 +103,16 @@ def _bits(value: int, names: tuple[str, ...]) -> str:
     return "[" + ",".join(name for bit, name in enumerate(names) if value >> bit & 1) + "]"
 
 
-def _members(item: Item, definition: Definition) -> dict[int, str]:
-    """Return the members of an item's enum, the first name of each value."""
-    members: dict[int, str] = {}
-    if item.values:
-        for name, value in dict(definition.enums).get(item.values[0], ()):
-            members.setdefault(value & 0xFFFFFFFF, name)
-    return members
+def _members(item: Item, definition: Definition) -> Members:
+    """Return the members of an item's enum."""
+    name = item.values[0] if item.values else ""
+    return dict(definition.enums).get(name, Members())
 
 
-def _flags(value: int, members: dict[int, str]) -> str:
-    names = [members[bits] for bits in sorted(members) if bits and value & bits == bits]
-    if not names and value in members:
-        names = [members[value]]
+def _flags(value: int, members: Members) -> str:
+    names = [name for bits, name in members.flags if value & bits == bits]
+    if not names and value in members.names:
+        names = [members.names[value]]
     return f"{' | '.join(names)}(0x{value:x})" if names else f"0x{value:x}"
 
 
