@@ -115,7 +115,7 @@ def command(
         listing = Listing(decoders, selection, Grep(grep) if grep else None, follow, limit, calls)
         with progress("Reading", quiet) as advance:
             listing.fill(spool, log, render, advance)
-        _write(form, spool.lines(), output, [capture, *manifest, *sources.paths()])
+        _write(form, spool.lines(), output, [capture, *sources.paths()])
         said = [*manifests.problems, *ahead.problems, *decoders.warnings(), *_symbol_warnings(symbols)]
         _warn(log, said, list(decoders.unknown()))
     return 0

@@ -45,7 +45,7 @@ class Sources:
 
     def paths(self) -> tuple[Path, ...]:
         """List all that the user named: what is written must be none of it."""
-        return (*self.tmf, *self.pdb, *self.symbols)
+        return (*self.tmf, *self.pdb, *self.symbols, *self.manifest)
 
     def definitions(self) -> Definitions:
         """Make the catalogue of these sources and of those that the environment names."""
