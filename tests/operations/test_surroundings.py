@@ -74,7 +74,7 @@ class TestPositions:
         )
         truth, filled, _ = read(path)
         due, missing = 0, 0
-        for row, got in zip(truth.to_pylist(), filled.to_pylist(), strict=True):
+        for row, got in zip(plain_rows(truth), plain_rows(filled), strict=True):
             expected = (row["major"], min(row["phase"], 2) if row["phase"] else None)
             if row["routine"] in OTHERS:
                 assert (got["major"], got["phase"]) == (None, None)
@@ -93,7 +93,7 @@ class TestPositions:
         path = written(tmp_path, conditions=frozenset({condition}), operations=900)
         truth, filled, _ = read(path)
         told = 0
-        for row, got in zip(truth.to_pylist(), filled.to_pylist(), strict=True):
+        for row, got in zip(plain_rows(truth), plain_rows(filled), strict=True):
             if row["major"] is not None and got["major"] is not None:
                 told += 1
                 assert (got["major"], got["phase"]) == (row["major"], min(row["phase"], 2))
@@ -133,7 +133,7 @@ class TestSites:
         truth, filled, _ = read(written(tmp_path, drivers=2, pointer_size=pointer_size))
         images = Images(pointer_size, NAMES[:2]).drivers
         lines = {}
-        for row, got in zip(truth.to_pylist(), filled.to_pylist(), strict=True):
+        for row, got in zip(plain_rows(truth), plain_rows(filled), strict=True):
             if row["function"] is None:
                 assert got["site"] is None
                 continue
@@ -152,7 +152,7 @@ class TestSites:
         monkeypatch.setenv("_NT_SYMBOL_PATH", "srv*https://x")
         truth, filled, around = read(written(tmp_path, drivers=2), Places("a"))
         assert filled.column("function").to_pylist() == truth.column("function").to_pylist()
-        for row, got in zip(truth.to_pylist(), filled.to_pylist(), strict=True):
+        for row, got in zip(plain_rows(truth), plain_rows(filled), strict=True):
             line = row["site"] and row["site"].rpartition(":")[2]
             assert got["site"] == (row["site"] and f"{row['function']} (some.c:{line}")
         assert around.notes == [

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tracecheck.etl import plain_rows
 from tracecheck.etl.columns import NO_CPU, NO_ID
 from tracecheck.payload.text import TextLog, detect, form_of
 from tracecheck.payload.text.detect import described
@@ -190,9 +191,9 @@ class TestDebugView:
     def test_missing_numbers_are_losses(self, read):
         """DebugView numbers what it gets: the numbers tell what it dropped, between two times cut off."""
         _, log = read(b"00000001\t0.5\ta\n00000005\t0.75\tb\n")
-        (loss,) = log.losses().to_pylist()
+        (loss,) = plain_rows(log.losses())
         assert (loss["count"], loss["unit"], loss["sign"]) == (3, "events", "message sequence")
-        assert (loss["start"].value, loss["end"].value) == (500_000_000, 760_000_000)
+        assert (loss["start"], loss["end"]) == (500_000_000, 760_000_000)
 
     def test_a_cleared_display_counts_anew(self, read):
         """Numbers and seconds that begin again are no losses, and time does not go back."""
