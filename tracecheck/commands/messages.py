@@ -1,4 +1,4 @@
-"""The messages of a driver: what captures, TMF files and PDBs show of them, for `profile`."""
+"""The messages of a driver: what captures, TMF files, PDBs and manifests show of them, for `profile`."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Messages:
     """What is known of a driver's messages.
 
     Attributes:
-        known: Those with a definition: WPP messages and TraceLogging events.
+        known: Those with a definition: WPP messages, TraceLogging events, events of named manifests.
         texts: Different texts of DbgPrint and of text logs, and how often each occurs.
         undefined: How many WPP messages have no definition.
         captured: Whether a capture was read, so that counts mean something.
@@ -122,6 +122,8 @@ class _Collected:
         #: The first payload of each message: bytes, the record's flags, the log's pointer size.
         self.first: dict[Key, tuple[bytes, int, int]] = {}
         self.events: dict[Source, int] = {}
+        #: How often each event of a manifest occurs: provider, id, version.
+        self.of_manifests: Counter[tuple[UUID, int, int]] = Counter()
         self.left_out = 0
 
     def add(self, chunk: Chunk, pointer_size: int) -> None:
@@ -132,6 +134,7 @@ class _Collected:
         events = int(kinds[list(_EVENTS)].sum())
         if events:
             self._add_events(chunk)
+            self._add_manifest_events(chunk)
         if kinds.sum() > events + kinds[Kind.WPP_MESSAGE]:
             from tracecheck.payload.kernel.decode import decode
 
@@ -183,6 +186,19 @@ class _Collected:
             guid = UUID(bytes_le=guids[key // len(schemas)].tobytes())
             if guid != PROVIDER:
                 self._count_event(guid, schemas[key % len(schemas)], _provider_name(chunk, at), count)
+
+    def _add_manifest_events(self, chunk: Chunk) -> None:
+        """Count events that do not describe themselves by provider, id and version."""
+        kind = chunk.column("kind")
+        rows = np.flatnonzero(np.isin(kind, _EVENTS) & (chunk.column("schema") == 0))
+        keys = np.zeros((len(rows), 4), "<u8")
+        keys[:, :2] = chunk.column("provider")[rows]
+        keys[:, 2], keys[:, 3] = chunk.column("id")[rows], chunk.column("version")[rows]
+        different, counts = np.unique(keys, axis=0, return_counts=True)
+        for words, count in zip(different, counts.tolist(), strict=True):
+            key = UUID(bytes_le=words[:2].tobytes()), int(words[2]), int(words[3])
+            if key in self.of_manifests or len(self.of_manifests) < _MOST_KEYS:
+                self.of_manifests[key] += count
 
     def _count_event(self, guid: UUID, described: bytes, name: str, count: int) -> None:
         from tracecheck.payload._schema import SchemaError, parse_schema
@@ -245,9 +261,28 @@ def _define(out: Messages, collected: _Collected, defined: dict[Key, Definition]
     for key, definition in defined.items():
         seen = replace(of_definition(definition), count=collected.wpp[key], example=examples.get(key, ""))
         out.known.append(Known(wpp_source(definition), seen))
+    out.known += _manifest_events(out, collected, sources)
     for source, count in collected.events.items():
         seen = Seen(event=source.name, fields=source.arguments, count=count, example=source.name)
         out.known.append(Known(source, seen))
+
+
+def _manifest_events(out: Messages, collected: _Collected, sources: Sources) -> Iterator[Known]:
+    """Give the events of the manifests that the user named."""
+    from tracecheck.operations.profiles.manifests import manifest_source
+
+    manifests = sources.manifests()
+    if manifests is None:
+        return
+    out.warnings += manifests.problems
+    for provider in manifests.providers:
+        for (number, version), event in provider.events.items():
+            source = manifest_source(provider, event)
+            count = collected.of_manifests[provider.guid, number, version]
+            # A task is what the driver does; a symbol is often that with a number.
+            name = event.task or source.name
+            seen = Seen(event=name, fields=source.arguments, count=count, example=source.name)
+            yield Known(source, seen)
 
 
 def _examples(collected: _Collected, defined: dict[Key, Definition]) -> dict[Key, str]:
