@@ -161,13 +161,13 @@ class TestTmf:
 
     def test_an_enum_that_a_format_shows_many_times(self, capture, tmf):
         """The names of an enum are put in order once, not for each place that shows them."""
-        path = tmf("x, ItemEnum(E) -- 10", text="%0" + "%10!s!" * 1000, more=enum(60_000))
+        path = tmf("x, ItemEnum(E) -- 10", text="%0" + "%10!s!" * 1000, more=enum(250_000))
         fair(run("events", capture(8), "--tmf", path, seconds=SOON), 0)
 
     def test_definitions_of_two_files_that_share_an_enum(self, capture, tmp_path):
         """Enums are compared once, not for each message that names them."""
         body = "\n{\nx, ItemEnum(E) -- 10\n}\n"
-        messages = "".join(f'#typev a_c{i} {i} "%0a %10!s!"{body}' for i in range(6000))
+        messages = "".join(f'#typev a_c{i} {i} "%0a %10!s!"{body}' for i in range(20_000))
         paths = [tmp_path / "1.tmf", tmp_path / "2.tmf"]
         for path in paths:
             path.write_text(f"{GUID} Driver // SRC=a.c MJ= MN=\n{messages}{enum(40_000)}", encoding="utf-8")
@@ -281,4 +281,4 @@ class TestManifests:
     def test_fields_that_a_message_does_not_show_are_not_written(self, manifest):
         """A thousand fields without bytes cost nothing where the message shows none of them."""
         fields = "".join(f'<data name="a{i}" inType="win:UnicodeString" length="0"/>' for i in range(1000))
-        fair(run(*manifest(fields, "m", count=10_000), seconds=SOON), 0)
+        fair(run(*manifest(fields, "m", count=20_000), seconds=SOON), 0)
