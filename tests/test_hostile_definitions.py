@@ -194,7 +194,7 @@ class TestTmf:
     @posix
     def test_a_listing_of_much_text_needs_little_memory(self, capture, tmf):
         """The text waits in a file, and what was given back of it is not kept."""
-        ended = measured("events", capture(20_000), "--tmf", tmf(text="%0" + "A" * 16_000 + "%10!d!"))
+        ended = measured("events", capture(60_000), "--tmf", tmf(text="%0" + "A" * 16_000 + "%10!d!"))
         assert (ended.code, ended.megabytes < 600) == (0, True), ended
 
     def test_problems_are_lines_that_can_be_read(self, capture, tmp_path):
