@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 from json.encoder import encode_basestring_ascii
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from tracecheck.payload.tracelogging import In, Out
 from tracecheck.reporters.common import dump
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from numpy.typing import NDArray
 
@@ -79,12 +80,20 @@ class Fields:
         names = [name.replace("%", "%%") for name in self.table.schema.names]
         return self._rows(" ".join(f"{name}=%s" for name in names), None)
 
-    def values(self) -> list[tuple[Any, ...]]:
-        """Give the values of each event as JSON has them, numbers as numbers but for hexadecimal ones."""
+    def values(self, wanted: Container[int]) -> list[tuple[Any, ...]]:
+        """Give the values of each event as JSON has them, numbers as numbers but for hexadecimal ones.
+
+        Args:
+            wanted: The places of the fields whose values are needed; those of others are None.
+        """
         if not self._looks:
             return [()] * self.table.num_rows
         pairs = zip(self.table.columns, self._looks, strict=True)
-        return list(zip(*(_values(column, look) for column, look in pairs), strict=True))
+        columns: list[Iterable[Any]] = [
+            _values(column, look) if place in wanted else repeat(None, self.table.num_rows)
+            for place, (column, look) in enumerate(pairs)
+        ]
+        return list(zip(*columns, strict=True))
 
     def _rows(self, template: str, quote: Quote | None) -> list[str]:
         columns = [

@@ -21,8 +21,8 @@ _LONGEST = 1_000
 
 _VALUE = re.compile(
     r"""(?P<quoted>"[^"\n]{0,400}"|'[^'\n]{2,400}')
-    |(?P<path>\\(?:Device|\?\?|SystemRoot|DosDevices)\\[^\n"<>|]*?
-        (?=\s*[(,]\s*[A-Za-z]\w{0,40}\s*[=:]|\s*[\r\n]|\s*$))
+    |(?P<path>\\(?:Device|\?\?|SystemRoot|DosDevices)\\[^\n"<>|]{0,400}?
+        (?=\s{0,3}[(,]\s{0,3}[A-Za-z]\w{0,40}\s{0,3}[=:]|\s{0,3}[\r\n]|\s{0,3}$))
     |(?P<status>(?:0[xX][0-9a-fA-F]{1,8}\(STATUS_\w{1,64}\)))
     |(?P<pointer>(?<![0-9a-zA-Z_`])(?:[0-9a-fA-F]{16}|[0-9a-fA-F]{8}`[0-9a-fA-F]{8})(?![0-9a-zA-Z_`]))
     |(?P<pointer0x>(?<![0-9a-zA-Z_`])0[xX](?:[0-9a-fA-F]{16}|[0-9a-fA-F]{8}`[0-9a-fA-F]{8})(?![0-9a-zA-Z_`]))

@@ -41,6 +41,8 @@ _SHIPPED = Path(__file__).parent
 #: A profile is written by a person; what is larger is something else.
 _LARGEST = 1 << 22
 _LONGEST_TEXT = 4096
+# The time that the TOML library takes for dotted keys grows with the square of their length.
+_LONGEST_LINE = 4 * _LONGEST_TEXT
 _MOST_MESSAGES = 10_000
 _LONGEST_PROBLEM = 1000
 
@@ -113,11 +115,14 @@ def parse(text: str, path: str) -> Profile:
     Raises:
         InputError: It is not a profile.
     """
+    for number, line in enumerate(text.split("\n"), 1):
+        if len(line) > _LONGEST_LINE:
+            raise InputError(f"{path}: line {number} has more than {_LONGEST_LINE:,} characters; break it")
     try:
         table = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
-        line = " ".join(str(error).split())
-        raise InputError(f"{path}: is not TOML: {line}") from error
+        what = " ".join(str(error).split())
+        raise InputError(f"{path}: is not TOML: {what}") from error
     here = _Where(path)
     here.known(table, _TOP)
     if table.get("profile") != VERSION:

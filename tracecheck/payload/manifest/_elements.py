@@ -67,14 +67,25 @@ class Strings:
             return ""
         done = self._resolved.get(text)
         if done is None:
-            done = _REFERENCE.sub(lambda match: self._table.get(match[1], match[1]), text[:_LONGEST_TEXT])
-            done = self._resolved[text] = done[:_LONGEST_TEXT]
+            done = self._resolved[text] = self._filled(text[:_LONGEST_TEXT])
             self._left -= len(done)
             if self._left < 0:
                 self._problems.add(
                     f"its messages have more than {_MOST_TEXT} characters; the rest are left out"
                 )
         return done
+
+    def _filled(self, text: str) -> str:
+        """Put strings in place of references until the text is as long as it may be."""
+        out: list[str] = []
+        size = at = 0
+        for match in _REFERENCE.finditer(text):
+            out += [text[at : match.start()], self._table.get(match[1], match[1])]
+            size += len(out[-1]) + len(out[-2])
+            at = match.end()
+            if size > _LONGEST_TEXT:
+                break
+        return "".join([*out, text[at:]])[:_LONGEST_TEXT]
 
 
 def local(element: Element) -> str:

@@ -44,13 +44,12 @@ def message_text(event: Event, values: Sequence[Any]) -> str:
     end = _end(text)
     if end is not None:
         text = text[:end]
-    texts = [
-        (field, value, value_text(field, value)) for field, value in zip(event.fields, values, strict=False)
-    ]
+    told = list(zip(event.fields, values, strict=False))
+    texts: dict[int, str] = {}
     out: list[str] = []
     size = at = 0
     for match in _INSERT.finditer(text):
-        part = text[at : match.start()] + _insert(match, texts)
+        part = text[at : match.start()] + _insert(match, told, texts)
         at = match.end()
         out.append(part)
         size += len(part)
@@ -110,13 +109,23 @@ def _end(text: str) -> int | None:
     return None
 
 
-def _insert(match: re.Match[str], texts: list[tuple[Field, Any, str]]) -> str:
+def inserted(event: Event) -> frozenset[int]:
+    """Tell which fields an event's message shows, by their places from 0."""
+    numbers = (match[1] for match in _INSERT.finditer(event.message))
+    return frozenset(int(number) - 1 for number in numbers if number)
+
+
+def _insert(match: re.Match[str], told: list[tuple[Field, Any]], texts: dict[int, str]) -> str:
+    """Write one insert; ``texts`` keeps what was written of each field."""
     if match[1] is None:
         return _ESCAPES.get(match[3], match[3])
     place = int(match[1]) - 1
-    if place >= len(texts):
+    if place >= len(told):
         return match[0]
-    field, value, text = texts[place]
+    field, value = told[place]
+    if place not in texts:
+        texts[place] = value_text(field, value)
+    text = texts[place]
     form = _PRINTF.fullmatch(match[2]) if match[2] else None
     if form is None:
         return text

@@ -9,7 +9,7 @@ import numpy as np
 
 from tracecheck.etl.layout import Kind
 from tracecheck.payload.manifest.decode import decode
-from tracecheck.payload.manifest.message import message_text
+from tracecheck.payload.manifest.message import inserted, message_text
 from tracecheck.reporters.events.group import Group
 from tracecheck.reporters.events.guids import provider_codes
 from tracecheck.reporters.fields import Fields, look_of
@@ -58,6 +58,7 @@ def read(chunk: Chunk, layouts: Layouts) -> Iterator[Group]:
 
 def _group(chunk: Chunk, rows: NDArray[np.int64], found: Decoded) -> Group:
     event = found.event
+    shown = inserted(event)
     fields = Fields(found.table, [look_of(field) for field in event.fields])
     return Group(
         rows,
@@ -65,7 +66,7 @@ def _group(chunk: Chunk, rows: NDArray[np.int64], found: Decoded) -> Group:
         event.name or None,
         found.provider.name or None,
         problems=found.problems,
-        texts=(lambda: [message_text(event, values) for values in fields.values()])
+        texts=(lambda: [message_text(event, values) for values in fields.values(shown)])
         if event.message
         else None,
         longest=_longest(chunk, found, rows),
