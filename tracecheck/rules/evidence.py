@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +22,7 @@ from tracecheck.replay.effects import Ops
 from tracecheck.rules.pairing import Open, Taken, holds, unanswered
 
 Ints = NDArray[np.int64]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,13 @@ class Evidence:
         self.losses = losses
         self.coverage = coverage
         self._arrays: dict[str, NDArray[Any]] = {}
+        self._found: dict[object, list[Any]] = {}
+
+    def found(self, find: Callable[[Evidence], Iterable[T]]) -> list[T]:
+        """Give what a rule, or anything else that looks at the whole evidence, finds; it is asked once."""
+        if find not in self._found:
+            self._found[find] = list(find(self))
+        return self._found[find]
 
     def context(self, name: str) -> NDArray[Any]:
         """Give a column of the contexts table; codes for names, nanoseconds (0 for null) for times."""

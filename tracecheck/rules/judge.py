@@ -15,7 +15,7 @@ from tracecheck.fltmgr import RELEASES, TYPE_NAMES, ContextType, Effect
 from tracecheck.operations import Coverage
 from tracecheck.replay import Replay
 from tracecheck.rules.evidence import Evidence
-from tracecheck.rules.registry import RULES, Candidate, Rule
+from tracecheck.rules.registry import LEAKS, OVER_RELEASES, RULES, Candidate, Rule
 from tracecheck.rules.table import FINDINGS
 
 _RANK = {"error": 0, "warning": 1, "note": 2}
@@ -49,11 +49,12 @@ def judge(operations: pa.Table, replay: Replay, losses: pa.Table, coverage: Cove
     evidence = Evidence(operations, replay, losses, coverage)
     withheld = _withheld(evidence)
     rows = []
-    for code, rule in sorted(RULES.items()):
-        if code[0] in withheld and withheld[code[0]].all_types:
+    for _, rule in sorted(RULES.items()):
+        kept_back = withheld.get(rule.family)
+        if kept_back is not None and kept_back.all_types:
             continue
-        for candidate in rule.find(evidence):
-            if code[0] in withheld and _type(evidence, candidate) in withheld[code[0]].types:
+        for candidate in evidence.found(rule.find):
+            if kept_back is not None and _type(evidence, candidate) in kept_back.types:
                 continue
             rows.append(_finding(evidence, rule, candidate))
     rows.sort(key=lambda r: (_RANK[r["severity"]], _CONFIDENCE[r["confidence"]], r["time"] or 0, r["rule"]))
@@ -85,12 +86,12 @@ def _withheld(evidence: Evidence) -> dict[str, _Withheld]:
         reason = f"leaks were not judged: {names} {'is' if len(lacking) < 2 else 'are'} not logged completely"
         if evidence.coverage.note and lacking & (evidence.coverage.partial | evidence.coverage.silent):
             reason = f"{reason} ({evidence.coverage.note})"
-        found["L"] = _Withheld(reason, f"log every call of {names}", all_types=True)
+        found[LEAKS] = _Withheld(reason, f"log every call of {names}", all_types=True)
     types, names = _unjudged_types(evidence)
     if types:
         which = ", ".join(sorted(TYPE_NAMES.get(ContextType(t), hex(t)).lower() for t in types))
         reason = f"over-releases of {which} contexts were not judged: {names} is not logged completely"
-        found["R"] = _Withheld(reason, f"log every call of {names}", types)
+        found[OVER_RELEASES] = _Withheld(reason, f"log every call of {names}", types)
     return found
 
 
@@ -102,7 +103,7 @@ def _unjudged_types(evidence: Evidence) -> tuple[frozenset[int], str]:
     known = set(evidence.lives_that("birth", "allocated").tolist())
     lacking: set[str] = set()
     for code in codes:
-        for candidate in RULES[code].find(evidence):
+        for candidate in evidence.found(RULES[code].find):
             lacks = evidence.coverage.lacks(candidate.needs)
             if lacks and candidate.life is not None and candidate.life in known - lives:
                 lives.add(candidate.life)
@@ -118,7 +119,9 @@ def _unjudged_types(evidence: Evidence) -> tuple[frozenset[int], str]:
 
 
 def _type(evidence: Evidence, candidate: Candidate) -> int:
-    return int(evidence.context("context_type")[candidate.life]) if candidate.life is not None else 0
+    if candidate.life is None:
+        return candidate.context_type
+    return int(evidence.context("context_type")[candidate.life])
 
 
 def _finding(evidence: Evidence, rule: Rule, candidate: Candidate) -> dict[str, Any]:
@@ -135,7 +138,7 @@ def _finding(evidence: Evidence, rule: Rule, candidate: Candidate) -> dict[str, 
         "confidence": confidence,
         "reasons": list(doubts),
         "context_id": life,
-        "context": None if life is None else int(evidence.context("pointer")[life]),
+        "context": candidate.context if life is None else int(evidence.context("pointer")[life]),
         "generation": None if life is None else int(evidence.context("generation")[life]),
         "context_type": _type(evidence, candidate),
         "time": int(evidence.ops["time"][candidate.operations[0]]) if candidate.operations else None,

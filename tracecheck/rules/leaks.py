@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from tracecheck.fltmgr import RELEASES, ContextType, Effect
 from tracecheck.rules.evidence import Evidence, Unload
-from tracecheck.rules.registry import Candidate, rule
+from tracecheck.rules.registry import LEAKS, Candidate, rule
 
 # No call keeps a reference for as long as this after the object that it works on has gone, nanoseconds.
 _LONG_GONE = 1_000_000_000
@@ -16,7 +16,7 @@ _STORED = "references that are taken like this one are often kept in another str
 _CUT_OFF = "the calls that hold it may still have been running when the capture ended"
 
 
-@rule("L01", "leak at filter unload")
+@rule("L01", "leak at filter unload", family=LEAKS)
 def leaked_at_unload(evidence: Evidence) -> Iterator[Candidate]:
     """Find contexts that are owned when their filter's unload ends, or that it waits for."""
     for life in evidence.held.tolist():
@@ -36,7 +36,7 @@ def leaked_at_unload(evidence: Evidence) -> Iterator[Candidate]:
         yield _leak(evidence, life, f"when {when}", until, doubts, unload)
 
 
-@rule("L02", "pinned after its object was gone")
+@rule("L02", "pinned after its object was gone", family=LEAKS)
 def outlived_its_object(evidence: Evidence) -> Iterator[Candidate]:
     """Find contexts that are owned after the object they were attached to went away."""
     gone, last = evidence.context("object_gone"), evidence.context("last")
@@ -53,10 +53,10 @@ def outlived_its_object(evidence: Evidence) -> Iterator[Candidate]:
         yield _leak(evidence, life, "after its object was gone", until, doubts, unload)
 
 
-@rule("L03", "outstanding at the end of the capture", severity="warning", sound=False)
+@rule("L03", "outstanding at the end of the capture", severity="warning", sound=False, family=LEAKS)
 def outstanding_at_end(evidence: Evidence) -> Iterator[Candidate]:
     """Find contexts that are owned at the end of a capture without an unload, by no call in flight."""
-    pinned = {candidate.life for candidate in outlived_its_object(evidence)}
+    pinned = {candidate.life for candidate in evidence.found(outlived_its_object)}
     for life in evidence.held.tolist():
         if evidence.unload_of(life) is not None or life in pinned or evidence.in_flight(life):
             continue
@@ -66,11 +66,11 @@ def outstanding_at_end(evidence: Evidence) -> Iterator[Candidate]:
         yield leak
 
 
-@rule("L09", "get not released")
+@rule("L09", "get not released", family=LEAKS)
 def get_not_released(evidence: Evidence) -> Iterator[Candidate]:
     """Find the gets among what L01, L02 and L03 found unanswered."""
-    certain = {c.life: c for find in (outlived_its_object, leaked_at_unload) for c in find(evidence)}
-    likely = {c.life: c for c in outstanding_at_end(evidence) if c.severity is None}
+    certain = {c.life: c for find in (outlived_its_object, leaked_at_unload) for c in evidence.found(find)}
+    likely = {c.life: c for c in evidence.found(outstanding_at_end) if c.severity is None}
     effect = evidence.ops.effect()
     for life, leak in (likely | certain).items():
         assert life is not None

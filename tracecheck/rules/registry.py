@@ -21,6 +21,9 @@ class Candidate:
         doubts: Reasons why it is no more than possible.
         needs: The routines that must be logged completely for it to be certain.
         severity: Where it is not the rule's own.
+        context: The context's address where it has no life in the replay: one that was never allocated, or
+            is not counted. None where it has a life, or where there is no context at all.
+        context_type: Its FLT_CONTEXT_TYPE, likewise; 0 where it is not known.
     """
 
     life: int | None
@@ -31,6 +34,13 @@ class Candidate:
     doubts: tuple[str, ...] = ()
     needs: frozenset[str] = field(default_factory=frozenset)
     severity: str | None = None
+    context: int | None = None
+    context_type: int = 0
+
+
+#: What a rule's verdict rests on: on releases being logged, on acquires being logged, or on neither.
+LEAKS = "leaks"
+OVER_RELEASES = "over-releases"
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,8 @@ class Rule:
         title: What it finds, in a few words.
         severity: "error", "warning" or "note".
         sound: Whether it is always a bug where all it needs is logged; if not, it is a heuristic.
+        family: :data:`LEAKS` or :data:`OVER_RELEASES` where it is withheld from captures that do not log
+            enough to judge these; else "".
         find: Finds its faults.
     """
 
@@ -49,6 +61,7 @@ class Rule:
     title: str
     severity: str
     sound: bool
+    family: str
     find: Callable[[Evidence], Iterable[Candidate]]
 
 
@@ -57,12 +70,12 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    code: str, title: str, *, severity: str = "error", sound: bool = True
+    code: str, title: str, *, severity: str = "error", sound: bool = True, family: str = ""
 ) -> Callable[[Callable[[Evidence], Iterable[Candidate]]], Callable[[Evidence], Iterable[Candidate]]]:
     """Enter a function into the table of rules; arguments as for :class:`Rule`."""
 
     def enter(find: Callable[[Evidence], Iterable[Candidate]]) -> Callable[[Evidence], Iterable[Candidate]]:
-        RULES[code] = Rule(code, title, severity, sound, find)
+        RULES[code] = Rule(code, title, severity, sound, family, find)
         return find
 
     return enter

@@ -7,37 +7,37 @@ from collections.abc import Iterator
 from tracecheck.fltmgr import acquires
 from tracecheck.replay.machine import REFERENCE_FREED, RELEASE_ATTACHED, RELEASE_FREED, USE_FREED, USE_UNOWNED
 from tracecheck.rules.evidence import Evidence
-from tracecheck.rules.registry import Candidate, rule
+from tracecheck.rules.registry import OVER_RELEASES, Candidate, rule
 
 _HASTY = "when calls began was not logged: one that was logged long after it was made explains it"
 _HIDDEN = "another order of overlapping calls explains it"
 
 
-@rule("R01", "release with no owned reference while attached")
+@rule("R01", "release with no owned reference while attached", family=OVER_RELEASES)
 def released_while_attached(evidence: Evidence) -> Iterator[Candidate]:
     """Find releases that took the object's own reference; the system stops with 0xF5, 0x6D."""
     yield from _faults(evidence, RELEASE_ATTACHED, "released a reference that only its object held")
 
 
-@rule("R02", "release after free")
+@rule("R02", "release after free", family=OVER_RELEASES)
 def released_after_free(evidence: Evidence) -> Iterator[Candidate]:
     """Find releases of a context whose count had reached zero."""
     yield from _faults(evidence, RELEASE_FREED, "released a context that was already free")
 
 
-@rule("R03", "reference after free")
+@rule("R03", "reference after free", family=OVER_RELEASES)
 def referenced_after_free(evidence: Evidence) -> Iterator[Candidate]:
     """Find references to a context whose count had reached zero; the system stops with 0xF5, 0x6E."""
     yield from _faults(evidence, REFERENCE_FREED, "referenced a context that was already free")
 
 
-@rule("R04", "use after free")
+@rule("R04", "use after free", family=OVER_RELEASES)
 def used_after_free(evidence: Evidence) -> Iterator[Candidate]:
     """Find calls that were given a context whose count had reached zero, and uses of its memory."""
     yield from _faults(evidence, USE_FREED, "used a context that was already free")
 
 
-@rule("R05", "use after own last release")
+@rule("R05", "use after own last release", family=OVER_RELEASES)
 def used_without_reference(evidence: Evidence) -> Iterator[Candidate]:
     """Find uses of a context that only its object holds: they work until the object goes away."""
     yield from _faults(evidence, USE_UNOWNED, "used a context without owning a reference to it")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from typing import NamedTuple
 
-from tracecheck.simulate.injection import FAULT_SITES
+from tracecheck.simulate.faults import FAULT_SITES
 from tracecheck.simulate.sites import (
     CLEANUP,
     CLOSE,

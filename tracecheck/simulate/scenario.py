@@ -155,7 +155,9 @@ class Scenario:
         variants = [
             f for f in self.faults if f.rule in FAULTS and f.variant not in ("", *FAULTS[f.rule].ways)
         ]
-        loaded = sorted(rules & {"L02", "L03"})
+        known = sorted(rules & set(FAULTS))
+        loaded = [code for code in known if FAULTS[code].loaded]
+        unloaded = [code for code in known if FAULTS[code].unloaded]
         return [
             (bool(strange), f"no such fault or condition: {', '.join(strange)}"),
             (bool(variants), f"no such variant: {', '.join(f'{f.rule}:{f.variant}' for f in variants)}"),
@@ -168,6 +170,7 @@ class Scenario:
             (not self.mix.is_sound(), "the mix has chances that are none, or nothing to do"),
             (self.duration < 0, "time does not run backwards"),
             (self.unload and bool(loaded), f"{', '.join(loaded)}: needs a run without unload"),
+            (not self.unload and bool(unloaded), f"{', '.join(unloaded)}: needs a run with an unload"),
             (self.unload and self.cut, "a capture that is cut off has no unload"),
             (
                 self.compressed and "circular" in self.conditions,

@@ -19,12 +19,11 @@ from tracecheck.simulate.conditions import (
 )
 from tracecheck.simulate.driver import NAMES, Driver
 from tracecheck.simulate.events import EventLog
-from tracecheck.simulate.faults import FAULTS, alternatives
+from tracecheck.simulate.faults import FAULT_SITES, FAULTS, Injection, alternatives
 from tracecheck.simulate.fltmgr import FilterManager
 from tracecheck.simulate.forms import FORMS, TextForm, TextLog, check_form
 from tracecheck.simulate.forms.shape import Style
 from tracecheck.simulate.images import Images
-from tracecheck.simulate.injection import FAULT_SITES, Injection
 from tracecheck.simulate.kernel import Kernel
 from tracecheck.simulate.machine import FREQUENCY, Machine, Thread
 from tracecheck.simulate.noise import EventNoise, text_noise

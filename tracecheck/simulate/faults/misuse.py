@@ -4,19 +4,42 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tracecheck.fltmgr.status import STATUS_INVALID_PARAMETER
-from tracecheck.simulate.leaks import allocate
+from tracecheck.fltmgr.status import KEEP_IF_EXISTS, STATUS_INVALID_PARAMETER
+from tracecheck.simulate.faults.form import Rule, Way
+from tracecheck.simulate.faults.leaks import allocate
 from tracecheck.simulate.machine import LOST, UNHOOKED
 from tracecheck.simulate.objects import FREED
 from tracecheck.simulate.registration import STATUS_FILE_LOCK_CONFLICT
+from tracecheck.simulate.sites import POST, PRE, READ, SET, WRITE, Site
 
 if TYPE_CHECKING:
-    from tracecheck.simulate.injection import Injection
+    from tracecheck.simulate.faults.injection import Injection
     from tracecheck.simulate.machine import Steps, Thread
     from tracecheck.simulate.objects import Context, FileObject, Instance
 
 _A_MILLISECOND = 10_000
 _POLL = 200
+_DROP = "DropContexts"
+
+#: The call sites of faulty code. A fault that only leaves a call out has none.
+SITES = {
+    "bad.read-release": Site("FltReleaseContext", "PreRead", 441, READ, PRE),
+    "bad.reset-release": Site("FltReleaseContext", "ResetStreamContext", 538, SET, POST),
+    "bad.drop-release": Site("FltReleaseContext", _DROP, 573, SET, POST),
+    "bad.drop-delete": Site("FltDeleteContext", _DROP, 576, SET, POST),
+    "bad.drop-use": Site("ContextUse", _DROP, 577, SET, POST),
+    "bad.early-release": Site("FltReleaseContext", _DROP, 605, SET, POST),
+    "bad.late-delete": Site("FltDeleteContext", _DROP, 606, SET, POST),
+    "bad.worker-reference": Site("FltReferenceContext", "ScanWorker", 41),
+    "bad.unset-release": Site("FltReleaseContext", "ResetStreamContext", 508, SET, POST),
+    "bad.freed-set": Site(
+        "FltSetStreamContext", "ResetStreamContext", 512, SET, POST, operation=KEEP_IF_EXISTS, asks=True
+    ),
+    "bad.early-write-release": Site("FltReleaseContext", "PreWrite", 536, WRITE, PRE),
+    "bad.late-reference": Site("FltReferenceContext", "PreWrite", 538, WRITE, PRE),
+    "bad.late-use": Site("ContextUse", "PreWrite", 539, WRITE, PRE),
+    "bad.late-release": Site("FltReleaseContext", "PreWrite", 544, WRITE, PRE),
+}
 
 
 def release_twice(hand: Injection) -> Steps[None]:
@@ -180,3 +203,47 @@ def _get(hand: Injection, key: str, instance: Instance, file: FileObject) -> Ste
     context = yield from hand.calls.get(hand.thread, key, instance, file)
     assert context is not None
     return context
+
+
+#: Code -> the rule. M01 has no script: it comes with the condition late-start.
+FAULTS = {
+    "R01": Rule(
+        "a release too many while the object still holds the context",
+        {
+            "get": Way(release_twice),
+            "set": Way(release_for_set),
+        },
+    ),
+    "R02": Rule(
+        "a release of a freed context",
+        {
+            "orphan": Way(release_orphan),
+            "deleted": Way(release_deleted),
+        },
+    ),
+    "R03": Rule("a reference on a freed context", {"work": Way(reference_freed, ("R02", "R05"))}),
+    "R04": Rule(
+        "a freed context is set, deleted or used",
+        {
+            "set": Way(set_freed, ("R05",)),
+            "delete": Way(delete_deleted, ("R05",)),
+            "use": Way(use_deleted, ("R05",)),
+        },
+    ),
+    "R05": Rule(
+        "a context is used after the own last release",
+        {
+            "delete": Way(delete_released, ("D01",)),
+            "reference": Way(reference_released),
+            "use": Way(use_released),
+        },
+    ),
+    "M01": Rule("contexts are older than the capture"),
+    "M04": Rule(
+        "the trace contradicts itself",
+        {
+            "unhooked": Way(unhooked, ("A12",)),
+            "lost": Way(lost, ("A12",)),
+        },
+    ),
+}

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracecheck.fltmgr.status import STATUS_SUCCESS
+from tracecheck.simulate.faults.form import Rule, Way
 from tracecheck.simulate.objects import STREAM, STREAMHANDLE
 from tracecheck.simulate.registration import STATUS_FILE_LOCK_CONFLICT
 
 if TYPE_CHECKING:
-    from tracecheck.simulate.injection import Injection
+    from tracecheck.simulate.faults.injection import Injection
     from tracecheck.simulate.machine import Steps
     from tracecheck.simulate.objects import Context, FileObject, Instance, Node, Owner, Volume
 
@@ -215,3 +216,55 @@ def allocate(hand: Injection, key: str) -> Steps[Context]:
         if context is not None:
             return context
         yield _A_MILLISECOND
+
+
+#: Code -> the rule.
+FAULTS = {
+    "L01": Rule(
+        "a reference is out when the filter is unloaded",
+        {
+            "allocation": Way(allocation, ("L04",)),
+            "reference": Way(reference, ("L10", "L09")),
+            "kept": Way(kept, ("L06",)),
+            "replaced": Way(replaced, ("L07",)),
+            "orphan": Way(orphan, ("L13", "L16")),
+            "member": Way(member, ("L12", "L09")),
+            "detached": Way(detached, ("L08",)),
+            "deleted": Way(deleted, ("L11", "L09")),
+            "section": Way(section, ("X04", "L04")),
+        },
+        leak=True,
+    ),
+    "L02": Rule(
+        "a reference is out when its object goes away",
+        {
+            "instance": Way(after_instance, ("L09",)),
+            "stream": Way(after_stream, ("L10", "L09")),
+            "handle": Way(after_handle, ("L09",)),
+        },
+        leak=True,
+        loaded=True,
+    ),
+    "L03": Rule(
+        "a reference is still out at the end of the capture",
+        {
+            "allocation": Way(allocation, ("L04",)),
+            "get": Way(got_stream, ("L09",)),
+            "reference": Way(reference, ("L10", "L09")),
+            "kept": Way(kept, ("L06",)),
+        },
+        leak=True,
+        loaded=True,
+    ),
+    "L09": Rule(
+        "a path returns without releasing what FltGetXxxContext gave",
+        {
+            "stream": Way(got_stream),
+            "handle": Way(got_handle),
+            "instance": Way(got_instance),
+            "volume": Way(got_volume),
+            "shared": Way(shared),
+        },
+        leak=True,
+    ),
+}

@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tracecheck.errors import UsageError
-from tracecheck.fltmgr.status import KEEP_IF_EXISTS
 from tracecheck.simulate.conditions import nanoseconds
 from tracecheck.simulate.objects import ON_STREAM, STREAM, TYPE_NAMES, Context
-from tracecheck.simulate.sites import POST, PRE, READ, SET, WRITE, Site
 from tracecheck.simulate.truth import FaultTruth
 
 if TYPE_CHECKING:
@@ -18,28 +16,6 @@ if TYPE_CHECKING:
     from tracecheck.simulate.world import World
 
 _TRIES = 50
-
-_DROP = "DropContexts"
-
-#: The call sites of faulty code. A fault that only leaves a call out has none.
-FAULT_SITES = {
-    "bad.read-release": Site("FltReleaseContext", "PreRead", 441, READ, PRE),
-    "bad.reset-release": Site("FltReleaseContext", "ResetStreamContext", 538, SET, POST),
-    "bad.drop-release": Site("FltReleaseContext", _DROP, 573, SET, POST),
-    "bad.drop-delete": Site("FltDeleteContext", _DROP, 576, SET, POST),
-    "bad.drop-use": Site("ContextUse", _DROP, 577, SET, POST),
-    "bad.early-release": Site("FltReleaseContext", _DROP, 605, SET, POST),
-    "bad.late-delete": Site("FltDeleteContext", _DROP, 606, SET, POST),
-    "bad.worker-reference": Site("FltReferenceContext", "ScanWorker", 41),
-    "bad.unset-release": Site("FltReleaseContext", "ResetStreamContext", 508, SET, POST),
-    "bad.freed-set": Site(
-        "FltSetStreamContext", "ResetStreamContext", 512, SET, POST, operation=KEEP_IF_EXISTS, asks=True
-    ),
-    "bad.early-write-release": Site("FltReleaseContext", "PreWrite", 536, WRITE, PRE),
-    "bad.late-reference": Site("FltReferenceContext", "PreWrite", 538, WRITE, PRE),
-    "bad.late-use": Site("ContextUse", "PreWrite", 539, WRITE, PRE),
-    "bad.late-release": Site("FltReleaseContext", "PreWrite", 544, WRITE, PRE),
-}
 
 
 class Injection:

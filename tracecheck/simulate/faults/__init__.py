@@ -1,0 +1,21 @@
+"""The faults that can be injected, a module for each family of rules."""
+
+from tracecheck.simulate.faults import leaks, misuse
+from tracecheck.simulate.faults.form import Rule, Way
+from tracecheck.simulate.faults.injection import Injection
+from tracecheck.simulate.sites import Site
+
+__all__ = ["FAULTS", "FAULT_SITES", "Injection", "Rule", "Way", "alternatives"]
+
+#: Code -> the rule that can be broken.
+FAULTS: dict[str, Rule] = {**leaks.FAULTS, **misuse.FAULTS}
+
+#: The call sites of faulty code. A fault that only leaves a call out has none.
+FAULT_SITES: dict[str, Site] = {**misuse.SITES}
+
+
+def alternatives(rule: str, way: Way, unload: bool) -> tuple[str, ...]:
+    """Name the other rules that hold for a fault; a leak's depend on how the capture ends."""
+    ends = ("L01", "L02") if unload else ("L02", "L03")
+    found = (*way.also, *(ends if FAULTS[rule].leak else ()))
+    return tuple(dict.fromkeys(code for code in found if code != rule))
