@@ -23,6 +23,7 @@ ORDER = (
     "replay",
     "rules",
     "capture",
+    "triage",
     "reporters",
     "commands",
     "__init__",

@@ -16,6 +16,7 @@ from tracecheck.fltmgr import RELEASES
 from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses, shift_back
 from tracecheck.operations.marks import MARKS
 from tracecheck.operations.others import Others, Sources
+from tracecheck.operations.redact import Redaction, redact_paths, stand_ins
 from tracecheck.operations.surroundings import Surroundings
 from tracecheck.operations.text_quality import text_tolerance, weaknesses
 from tracecheck.payload.text import TextLog, open_capture
@@ -62,6 +63,8 @@ class Analysis:
         profiles: The names of the profiles that were used.
         notes: What else there is to say of how it was read, a line each.
         marks: What the filter manager said of filters (:data:`tracecheck.operations.marks.MARKS`).
+        inferred: Why nothing of the capture is more than probable, a sentence each.
+        redaction: What pointers and names were replaced by; None where they are as the trace has them.
     """
 
     paths: tuple[str, ...]
@@ -76,6 +79,12 @@ class Analysis:
     profiles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     marks: pa.Table = field(default_factory=MARKS.empty_table)
+    inferred: tuple[str, ...] = ()
+    redaction: Redaction | None = None
+
+    def with_findings(self, findings: pa.Table) -> Analysis:
+        """Give the analysis with other findings, some of its own, and the verdict that these give."""
+        return replace(self, findings=findings, verdict=_word(findings, self.verdict, self.inferred))
 
 
 @dataclass
@@ -101,6 +110,7 @@ def analyse(
     input_form: str = "auto",
     prefix: str = "",
     progress: Progress | None = None,
+    redact: bool = False,
 ) -> Analysis:
     """Read a capture, replay it and judge it.
 
@@ -114,6 +124,8 @@ def analyse(
         input_form: What the files are, as :func:`tracecheck.payload.text.open_capture` takes it.
         prefix: The TRACE_FORMAT_PREFIX of text logs of tracefmt; "" for its default.
         progress: Called with the bytes read so far and the bytes in all.
+        redact: Replace pointers, names and paths by pseudonyms, as
+            :mod:`tracecheck.operations.redact` says.
 
     Raises:
         InputError: A file cannot be read at all.
@@ -125,10 +137,20 @@ def analyse(
             _entered(opened, open_capture(path, input_form, prefix)) for path in paths
         ]
         read = _read(logs, Others(profiles, sources), Surroundings(sources), progress)
+    redaction = _redact(read, paths) if redact else None
+    original = str if redaction is None else redaction.original
     replayed = replay(read.operations, read.losses, tolerance=read.tolerance)
-    judgement = judge(read.operations, replayed, read.losses, read.coverage)
+    judgement = judge(read.operations, replayed, read.losses, read.coverage, original)
+    marks, notes = read.around.marks(), (*read.notes, *read.others.notes, *read.around.notes)
+    used = tuple(read.others.profiles)
+    if redaction is not None:
+        column = marks.schema.get_field_index("name")
+        marks = marks.set_column(column, MARKS.field("name"), redaction.names(marks.column("name"), "filter"))
+        # Notes name files, modules and messages in sentences of many forms.
+        notes = (f"{len(notes)} notes on how the capture was read are not shown",) if notes else ()
+        used = tuple(redaction.pseudonym(name, "profile") for name in used)
     return Analysis(
-        paths=tuple(paths),
+        paths=tuple(paths) if redaction is None else stand_ins(paths),
         operations=read.operations,
         contexts=replayed.contexts,
         steps=replayed.steps,
@@ -137,10 +159,22 @@ def analyse(
         verdict=_verdict(read, replayed, judgement),
         records=read.records,
         warnings=tuple(read.warnings),
-        profiles=tuple(read.others.profiles),
-        marks=read.around.marks(),
-        notes=(*read.notes, *read.others.notes, *read.around.notes),
+        profiles=used,
+        marks=marks,
+        notes=notes,
+        inferred=tuple(read.coverage.inferred()),
+        redaction=redaction,
     )
+
+
+def _redact(read: _Read, paths: Sequence[str]) -> Redaction:
+    """Replace what a capture tells of the machine and the driver, in all that was read of it."""
+    redaction = Redaction(read.operations)
+    read.operations = redaction.table(read.operations)
+    read.warnings = list(redact_paths(read.warnings, paths))
+    profile = redaction.pseudonym(read.coverage.profile, "profile") if read.coverage.profile else ""
+    read.coverage = replace(read.coverage, note="", profile=profile)
+    return redaction
 
 
 def _entered(opened: ExitStack, log: Log | TextLog) -> Log | TextLog:
@@ -297,10 +331,15 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
         )
     if read.warnings and not len(read.losses):
         reasons.append("a part of the input could not be read")
-    worst = set(judgement.findings.column("severity").to_pylist())
-    word = "findings" if worst & {"error", "warning"} else "inconclusive" if reasons else "clean"
-    weak = tuple(read.coverage.inferred()) if word == "clean" else ()
-    return Verdict(word, tuple(reasons), tuple(advice), weak)
+    found = Verdict("", tuple(reasons), tuple(advice))
+    return _word(judgement.findings, found, tuple(read.coverage.inferred()))
+
+
+def _word(findings: pa.Table, verdict: Verdict, inferred: tuple[str, ...]) -> Verdict:
+    """Give a verdict its word, for the findings that count."""
+    worst = set(findings.column("severity").unique().to_pylist())
+    word = "findings" if worst & {"error", "warning"} else "inconclusive" if verdict.reasons else "clean"
+    return replace(verdict, word=word, weaknesses=inferred if word == "clean" else ())
 
 
 def _contexts(number: int) -> str:

@@ -25,6 +25,11 @@ profiles = click.option(
     metavar="NAME|FILE",
     help="Read the driver's own messages by this profile and no other; 'none' for none at all.",
 )
+redact = click.option(
+    "--redact",
+    is_flag=True,
+    help="Replace pointers, names and paths by pseudonyms, the same ones in every output of a capture.",
+)
 quiet = click.option("-q", "--no-progress", "quiet", is_flag=True, help="Show no progress.")
 
 #: The form of a text log where its beginning does not tell it; the names are those of

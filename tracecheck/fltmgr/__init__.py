@@ -2,6 +2,7 @@
 
 from tracecheck.fltmgr.routines import (
     ATTACHED_TO,
+    CONTEXT_TYPES,
     RELEASES,
     ROUTINES,
     TYPE_NAMES,
@@ -13,6 +14,7 @@ from tracecheck.fltmgr.routines import (
 
 __all__ = [
     "ATTACHED_TO",
+    "CONTEXT_TYPES",
     "RELEASES",
     "ROUTINES",
     "TYPE_NAMES",

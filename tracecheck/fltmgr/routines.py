@@ -85,6 +85,18 @@ TYPE_NAMES: dict[ContextType, str] = {
 }
 
 
+#: A type in the words of reports.
+CONTEXT_TYPES: dict[int, str] = {
+    ContextType.VOLUME: "volume",
+    ContextType.INSTANCE: "instance",
+    ContextType.FILE: "file",
+    ContextType.STREAM: "stream",
+    ContextType.STREAMHANDLE: "stream handle",
+    ContextType.TRANSACTION: "transaction",
+    ContextType.SECTION: "section",
+}
+
+
 def _by_type(prefix: str, effect: Effect, types: dict[ContextType, str]) -> list[Routine]:
     return [Routine(f"{prefix}{name}Context", effect, int(t), ATTACHED_TO[t]) for t, name in types.items()]
 

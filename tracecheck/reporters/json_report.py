@@ -6,23 +6,27 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from tracecheck.etl.columns import NO_CPU, NO_ID
+from tracecheck.fltmgr import CONTEXT_TYPES
 from tracecheck.reporters.common import CONFIDENCES, SEVERITIES, dump, iso_time, pointer, rows
 from tracecheck.reporters.lookup import Lookup, Row, lives_by_type, ordered
 from tracecheck.reporters.losses import loss_object
 from tracecheck.reporters.marks import mark_object
-from tracecheck.reporters.names import CONTEXT_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    import pyarrow as pa
 
     from tracecheck.capture import Analysis
+    from tracecheck.triage import Suppression, Triage
 
 
-def render(analysis: Analysis) -> Iterator[str]:
+def render(analysis: Analysis, judged: Triage | None = None) -> Iterator[str]:
     """Write an analysis as JSON.
 
     Args:
         analysis: What `check` found.
+        judged: What was suppressed, or known from a baseline; None where neither was asked for.
 
     Yields:
         Pieces of one JSON object, ASCII only. Pointers are ``"0x…"``, times ISO 8601 with nanoseconds.
@@ -34,7 +38,32 @@ def render(analysis: Analysis) -> Iterator[str]:
     for place, finding in enumerate(found):
         proof = [operations[number] for number in finding["operations"]]
         yield f"{',' if place else ''}\n  {dump(finding_object(finding, proof))}"
-    yield f'],\n "summary": {dump(summary_object(analysis, found))}}}\n'
+    yield "],\n"
+    if judged is not None:
+        yield f' "suppressed": {dump(_taken(judged.suppressed, judged.by))},\n'
+        yield f' "suppressions": {dump(suppressions_object(judged))},\n'
+    if judged is not None and judged.known is not None:
+        absent = [{"signature": key, "rule": known.rule} for key, known in judged.absent]
+        yield f' "baseline": {dump({"known": _taken(judged.known), "absent": absent})},\n'
+    yield f' "summary": {dump(summary_object(analysis, found))}}}\n'
+
+
+def _taken(findings: pa.Table, by: Sequence[Suppression] = ()) -> list[dict[str, Any]]:
+    """Give in short the findings that do not count."""
+    names = ("rule", "severity", "confidence", "generation", "message", "signature")
+    found = [
+        {"context": pointer(row["context"]), **{name: row[name] for name in names}} for row in rows(findings)
+    ]
+    return [{**each, "reason": s.reason} for each, s in zip(found, by, strict=True)] if by else found
+
+
+def suppressions_object(judged: Triage) -> dict[str, Any]:
+    """Say which suppressions took findings, and which did not."""
+    return {
+        "used": [{"place": s.place, "reason": s.reason, "findings": n} for s, n in judged.used],
+        "unused": [{"place": s.place, "reason": s.reason} for s in judged.unused],
+        "expired": [{"place": s.place, "reason": s.reason} for s in judged.expired],
+    }
 
 
 def finding_object(finding: Row, proof: list[Row]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Sources: evntrace.h (EVENT_TRACE_GROUP_*, TRACE_LEVEL_*) and evntcons.h (EVENT_H
 """
 
 from tracecheck.etl.layout import Ext
-from tracecheck.fltmgr import ContextType
+from tracecheck.fltmgr import CONTEXT_TYPES
 
 KERNEL_GROUPS = {
     0x00: "EventTrace",
@@ -59,17 +59,6 @@ EXTENDED_ITEMS: dict[int, str] = {
     Ext.STACK_KEY32: "StackKey32",
     Ext.STACK_KEY64: "StackKey64",
 }
-
-CONTEXT_TYPES: dict[int, str] = {
-    ContextType.VOLUME: "volume",
-    ContextType.INSTANCE: "instance",
-    ContextType.FILE: "file",
-    ContextType.STREAM: "stream",
-    ContextType.STREAMHANDLE: "stream handle",
-    ContextType.TRANSACTION: "transaction",
-    ContextType.SECTION: "section",
-}
-
 
 #: Levels by name, as winmeta.xml and evntrace.h have them: the less, the more severe.
 LEVELS: dict[str, int] = {

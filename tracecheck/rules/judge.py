@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,13 @@ class Judgement:
     advice: tuple[str, ...]
 
 
-def judge(operations: pa.Table, replay: Replay, losses: pa.Table, coverage: Coverage) -> Judgement:
+def judge(
+    operations: pa.Table,
+    replay: Replay,
+    losses: pa.Table,
+    coverage: Coverage,
+    original: Callable[[str], str] = str,
+) -> Judgement:
     """Apply all rules.
 
     Args:
@@ -45,6 +51,7 @@ def judge(operations: pa.Table, replay: Replay, losses: pa.Table, coverage: Cove
         replay: The replay of them.
         losses: Schema :data:`~tracecheck.etl.LOSSES`.
         coverage: What the capture says it logs completely.
+        original: Gives the name that a redacted one stands for: signatures do not change with redaction.
     """
     evidence = Evidence(operations, replay, losses, coverage)
     withheld = _withheld(evidence)
@@ -56,7 +63,7 @@ def judge(operations: pa.Table, replay: Replay, losses: pa.Table, coverage: Cove
         for candidate in evidence.found(rule.find):
             if kept_back is not None and _type(evidence, candidate) in kept_back.types:
                 continue
-            rows.append(_finding(evidence, rule, candidate))
+            rows.append(_finding(evidence, rule, candidate, original))
     rows.sort(key=lambda r: (_RANK[r["severity"]], _CONFIDENCE[r["confidence"]], r["time"] or 0, r["rule"]))
     reasons = tuple(w.reason for w in withheld.values())
     advice = tuple(w.advice for w in withheld.values())
@@ -124,7 +131,9 @@ def _type(evidence: Evidence, candidate: Candidate) -> int:
     return int(evidence.context("context_type")[candidate.life])
 
 
-def _finding(evidence: Evidence, rule: Rule, candidate: Candidate) -> dict[str, Any]:
+def _finding(
+    evidence: Evidence, rule: Rule, candidate: Candidate, original: Callable[[str], str]
+) -> dict[str, Any]:
     """Make the row of a fault."""
     doubts = tuple(_doubts(evidence, rule, candidate))
     confidence = "possible" if doubts else "definite"
@@ -144,7 +153,7 @@ def _finding(evidence: Evidence, rule: Rule, candidate: Candidate) -> dict[str, 
         "time": int(evidence.ops["time"][candidate.operations[0]]) if candidate.operations else None,
         "operations": list(candidate.operations),
         "message": candidate.message,
-        "signature": signature(rule.code, _type(evidence, candidate), candidate.cause),
+        "signature": signature(rule.code, _type(evidence, candidate), tuple(map(original, candidate.cause))),
     }
 
 

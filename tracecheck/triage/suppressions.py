@@ -1,0 +1,188 @@
+"""Suppression files: findings that the user knows, each with the reason why it may stay.
+
+Two forms, which people know from LeakSanitizer and Valgrind, may stand in one file:
+
+    # a comment
+    L09:SimPreRead*  # reason: dropped in DriverUnload; expires: 2027-01-31
+    {
+       reason: the worker keeps it for the life of the driver
+       rule: L*
+       type: instance
+       site: SimLazyWorker (work.c:*)
+       signature: 2f1c*
+       expires: 2027-01-31
+    }
+
+``*`` stands for any text and ``?`` for any character; a pattern has to match the whole of what it is held
+against. In the short form ``leak`` stands for L* and ``release`` for R*, and the pattern is held against
+call sites and functions.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from tracecheck.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+_FAMILIES = {"leak": "L*", "release": "R*"}
+_SHORT = re.compile(r"(?P<rule>[A-Za-z0-9*?]+):(?P<site>.+?)\s+#\s*(?P<more>.*)")
+_KEYS = ("rule", "type", "site", "signature", "reason", "expires")
+# A file of suppressions is written by people.
+_MOST = 10_000
+
+
+@dataclass(frozen=True)
+class Suppression:
+    """One entry of a suppression file.
+
+    Attributes:
+        reason: Why what it matches may stay.
+        rules: Patterns of rule codes, of which one has to match; empty for any rule.
+        types: Patterns of context types ("stream", "stream handle" ...), likewise.
+        sites: Patterns, each of which has to match a call site or a function of the operations that prove
+            the finding.
+        signatures: Patterns of signatures, of which one has to match; empty for any.
+        expires: The last day on which it holds; None for good.
+        place: The file and the line where it stands.
+    """
+
+    reason: str
+    rules: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+    expires: date | None = None
+    place: str = ""
+
+    def holds(self, today: date) -> bool:
+        """Tell whether it has not expired."""
+        return self.expires is None or today <= self.expires
+
+    def matches(self, rule: str, kind: str, signature: str, sites: Sequence[str]) -> bool:
+        """Tell whether a finding is meant.
+
+        Args:
+            rule: Its rule's code.
+            kind: The type of its context, in the words that reports use; "" where it has none.
+            signature: Its signature.
+            sites: The call sites and functions of the operations that prove it.
+        """
+        return (
+            _any(self.rules, [rule])
+            and _any(self.types, [kind])
+            and _any(self.signatures, [signature])
+            and all(_any((pattern,), sites) for pattern in self.sites)
+        )
+
+
+def wildcard(pattern: str, text: str) -> bool:
+    """Tell whether a pattern with ``*`` and ``?`` matches a whole text, in time of their lengths' product."""
+    at = place = mark = 0
+    star = -1
+    while place < len(text):
+        if at < len(pattern) and pattern[at] == "*":
+            star, mark = at, place
+            at += 1
+        elif at < len(pattern) and pattern[at] in ("?", text[place]):
+            at, place = at + 1, place + 1
+        elif star >= 0:
+            mark += 1
+            at, place = star + 1, mark
+        else:
+            return False
+    return not pattern[at:].strip("*")
+
+
+def parse_suppressions(text: str, name: str) -> list[Suppression]:
+    """Read a suppression file.
+
+    Args:
+        text: What stands in it.
+        name: What it is called in messages.
+
+    Raises:
+        InputError: It is malformed; the message names the line.
+    """
+    found = []
+    for number, suppression in _entries(text.splitlines(), name):
+        if not (suppression.rules or suppression.types or suppression.sites or suppression.signatures):
+            raise InputError(f"{name}:{number}: suppresses everything; name a rule, type, site or signature")
+        if not suppression.reason:
+            raise InputError(f"{name}:{number}: has no reason; say why the finding may stay")
+        found.append(replace(suppression, place=f"{name}:{number}"))
+        if len(found) > _MOST:
+            raise InputError(f"{name}: has more than {_MOST:,} entries")
+    return found
+
+
+def _entries(lines: Sequence[str], name: str) -> Iterator[tuple[int, Suppression]]:
+    """Find the entries, each with the number of its first line."""
+    block: list[tuple[int, str]] | None = None
+    start = 0
+    for number, raw in enumerate(lines, 1):
+        line = raw.strip().removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}")
+        if block is not None:
+            if line == "}":
+                yield start, _block(block, name)
+                block = None
+            elif line and not line.startswith("#"):
+                block.append((number, line))
+        elif line == "{":
+            block, start = [], number
+        elif line and not line.startswith("#"):
+            yield number, _short(line, f"{name}:{number}")
+    if block is not None:
+        raise InputError(f"{name}:{start}: this block has no end; close it with a line '}}'")
+
+
+def _short(line: str, place: str) -> Suppression:
+    """Read ``rule:site  # reason: ...; expires: ...``."""
+    match = _SHORT.fullmatch(line)
+    if match is None:
+        raise InputError(f"{place}: write RULE:SITE  # reason, or a block in braces")
+    parts = [part.strip() for part in match["more"].split(";")]
+    expires = next((part for part in parts if part.startswith("expires:")), None)
+    reason = "; ".join(part.removeprefix("reason:").strip() for part in parts if part != expires)
+    rule = _FAMILIES.get(match["rule"], match["rule"])
+    until = None if expires is None else _day(expires.partition(":")[2].strip(), place)
+    return Suppression(reason, rules=(rule,), sites=(match["site"].strip(),), expires=until)
+
+
+def _block(lines: Sequence[tuple[int, str]], name: str) -> Suppression:
+    """Read the lines of a block."""
+    found: dict[str, list[str]] = {key: [] for key in _KEYS}
+    until = None
+    for number, line in lines:
+        key, colon, value = (part.strip() for part in line.partition(":"))
+        if not colon or key not in found or not value:
+            raise InputError(f"{name}:{number}: {key!r} is none of {', '.join(_KEYS)}, or has no value")
+        if key == "expires":
+            until = _day(value, f"{name}:{number}")
+        # A list of codes or types may stand on one line; a call site may have commas of its own.
+        several = key in ("rule", "type")
+        found[key] += [part.strip() for part in value.split(",")] if several else [value]
+    return Suppression(
+        " ".join(found["reason"]),
+        tuple(_FAMILIES.get(rule, rule) for rule in found["rule"]),
+        tuple(found["type"]),
+        tuple(found["site"]),
+        tuple(found["signature"]),
+        until,
+    )
+
+
+def _day(text: str, place: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InputError(f"{place}: {text!r} is no day; write it as 2027-01-31") from None
+
+
+def _any(patterns: Sequence[str], texts: Sequence[str]) -> bool:
+    return not patterns or any(wildcard(pattern, text) for pattern in patterns for text in texts)
