@@ -15,6 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "tracecheck"
 
 #: Each room may import what stands before it. ``__init__`` is the library's front door.
 ORDER = (
+    "version",
     "errors",
     "etl",
     "payload",

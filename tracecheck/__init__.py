@@ -45,16 +45,7 @@ def __getattr__(name: str) -> object:
     from importlib import import_module
 
     if name == "__version__":
-        return _version()
+        return import_module("tracecheck.version").version()
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'tracecheck' has no attribute {name!r}")
-
-
-def _version() -> str:
-    from importlib import metadata
-
-    try:
-        return metadata.version("tracecheck")
-    except metadata.PackageNotFoundError:
-        return "0+not.installed"

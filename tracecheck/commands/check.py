@@ -15,6 +15,7 @@ from tracecheck.commands.sources import sources
 from tracecheck.commands.triaged import triaged
 from tracecheck.reporters import json_report, text
 from tracecheck.reporters.common import SEVERITIES
+from tracecheck.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ def _pieces(
     if form == "sarif":
         from tracecheck.reporters import sarif
 
-        return sarif.render(judged)
+        return sarif.render(judged, version())
     if form == "junit":
         from tracecheck.reporters import junit
 

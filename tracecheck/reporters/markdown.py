@@ -24,9 +24,7 @@ SHOWN_CAUSES = 30
 SHOWN_STEPS = 40
 
 # A word in which Markdown, HTML or GitHub (mentions, issues, links) finds nothing to act on.
-_PLAIN = re.compile(
-    r"(?!www\.)(?![-+]+$)(?!\d+[.)]$)(?:(?!://)[^\W_]|[ .,;:()'%/+=-]|(?<=[^\W_])_(?=[^\W_]))*"
-)
+_PLAIN = re.compile(r"(?!www\.|.*://|[-+]+$|\d+[.)]$)(?:[^\W_]|[.,;:()'%/+=-]|(?<=[^\W_])_(?=[^\W_]))*")
 _FENCE = "`" * 3
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import tracecheck
 from tracecheck.operations.places import file_uri, place_of
 from tracecheck.reporters.calls import call_site
 from tracecheck.reporters.common import clean, dump, iso_time, pointer, rows
@@ -33,11 +32,12 @@ MOST_STEPS = 200
 _SOURCES = "SRCROOT"
 
 
-def render(judged: Triage) -> Iterator[str]:
+def render(judged: Triage, version: str) -> Iterator[str]:
     """Write what was found as a SARIF log of one run.
 
     Args:
         judged: The findings that count, and those that are suppressed or known.
+        version: That of the program.
 
     Yields:
         Pieces of one JSON object, ASCII only.
@@ -45,7 +45,7 @@ def render(judged: Triage) -> Iterator[str]:
     analysis = judged.analysis
     rules = sorted(RULES)
     yield f'{{"$schema": {dump(_SCHEMA)},\n "version": "2.1.0",\n "runs": [{{\n'
-    yield f'  "tool": {dump({"driver": _driver(rules)})},\n'
+    yield f'  "tool": {dump({"driver": _driver(rules, version)})},\n'
     yield '  "columnKind": "unicodeCodePoints",\n'
     base = {_SOURCES: {"description": {"text": "The driver's source tree, which the trace does not name."}}}
     yield f'  "originalUriBaseIds": {dump(base)},\n'
@@ -77,11 +77,11 @@ def _parts(judged: Triage) -> Iterator[tuple[pa.Table, str, Sequence[Suppression
     yield judged.suppressed, "", judged.by
 
 
-def _driver(rules: Sequence[str]) -> dict[str, Any]:
+def _driver(rules: Sequence[str], version: str) -> dict[str, Any]:
     return {
         "name": "tracecheck",
-        "version": tracecheck.__version__,
-        "semanticVersion": tracecheck.__version__,
+        "version": version,
+        "semanticVersion": version,
         "rules": [_rule(code) for code in rules],
     }
 

@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
     from tracecheck.capture import Analysis
 
-# What an entry cannot say as it is: these stand for any text in a pattern.
-_WILD = str.maketrans({"*": "?", "\n": "?", "\r": "?"})
-
 
 def render(analysis: Analysis) -> Iterator[str]:
     """Write suppressions for a user to keep the ones that are meant, with a reason for each.
@@ -51,5 +48,10 @@ def render(analysis: Analysis) -> Iterator[str]:
         if where == group[0]["signature"]:
             yield f"   signature: {where}\n"
         else:
-            yield f"   site: {where.translate(_WILD)}\n"
+            yield f"   site: {_pattern(where)}\n"
         yield "}\n"
+
+
+def _pattern(name: str) -> str:
+    """Write a name as a pattern: what a line cannot hold, or would mean more, stands for any character."""
+    return "".join(char if char.isprintable() and char != "*" else "?" for char in name)
