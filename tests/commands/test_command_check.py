@@ -66,7 +66,9 @@ class TestCheck:
         path = capture(tmp_path / "double.etl", [ALLOCATE, RELEASE, RELEASE, *UNLOAD])
         main(["check", str(path)])
         (hint,) = [
-            line for line in capsys.readouterr().out.splitlines() if line.startswith("  next: tracecheck ")
+            line
+            for line in capsys.readouterr().out.splitlines()
+            if line.startswith("  next: tracecheck timeline ")
         ]
         arguments = [word.strip("'") for word in hint.removeprefix("  next: tracecheck ").split()]
         assert main(arguments) == 0

@@ -1,5 +1,6 @@
 """`check --format text`: whole reports on analyses made by hand."""
 
+import re
 from dataclasses import replace
 
 import pyarrow as pa
@@ -62,8 +63,16 @@ class TestWholeReports:
         """The block names the fault, shows the calls in order with counts, and marks the bad one."""
         assert text(double_release()) == (
             f"{RULER}\n"
-            "ERROR R02 (probable): stream context 0xffffae0512340010 #1\n"
-            "  released after it was free\n"
+            "ERROR R02 (probable): release after free\n"
+            "  stream context 0xffffae0512340010 #1: released after it was free\n"
+            "\n"
+            "  bad release by    ctx.c:88 CtxPostClose  FltReleaseContext   03:04:07.000000006"
+            "  cpu 3  pid 4, tid 96\n"
+            "  last released by  ctx.c:70 CtxCleanup    FltReleaseContext   03:04:06.000000006"
+            "  cpu 1  pid 4, tid 2188\n"
+            "  allocated by      ctx.c:20 CtxCreate     FltAllocateContext  03:04:05.000000006"
+            "  cpu 1  pid 4, tid 2188\n"
+            "\n"
             "     2026-01-02 UTC      cpu  pid:tid  routine             change  owned  link  count"
             "  call site\n"
             "     03:04:05.000000006    1  4:2188   FltAllocateContext      +1      1     0      1"
@@ -72,11 +81,15 @@ class TestWholeReports:
             "  ctx.c:70 CtxCleanup\n"
             "  !  03:04:07.000000006    3  4:96     FltReleaseContext        0      0     0      0"
             "  ctx.c:88 CtxPostClose  <- R02\n"
-            "  probable because the capture has no CaptureStart event\n"
             "  born 2026-01-02T03:04:05.000000006Z, allocated at ctx.c:20\n"
             "  ended 2026-01-02T03:04:06.000000006Z, freed; peak count 1, 3 operations\n"
+            "\n"
+            "  probable because the capture has no CaptureStart event\n"
             "  signature: R02:stream:FltReleaseContext:CtxPostClose\n"
+            "  next: tracecheck explain R02\n"
             "  next: tracecheck timeline capture.etl '0xffffae0512340010#1'\n"
+            "  next: kd> !pool 0xffffae0512340010\n"
+            "  next: kd> !fltkd.filters\n"
             f"{RULER}\n"
             "verdict: findings: 1 error\n"
             "  1 context, 3 operations, 3 records in capture.etl\n"
@@ -125,6 +138,37 @@ class TestWholeReports:
             "signature": "M04",
         }
         assert text(analysis(findings=[note])).startswith(f"{RULER}\nNOTE M04 (definite): a gap\n{RULER}\n")
+
+
+class TestLongLives:
+    """What is shown of a life of many operations."""
+
+    def test_its_ends_and_its_fault_stand_and_the_rest_is_counted(self):
+        """Of a thousand steps the first, the last and those around the fault are shown, all else is counted."""
+        count, fault = 1000, 500
+        calls = [{"routine": "FltReferenceContext", "context": 16, "site": f"a.c:{i}"} for i in range(count)]
+        context = {"pointer": 16, "generation": 1, "end": "held", "birth": "unknown"}
+        steps = [{"operation": i, "delta_owned": 1, "owned": i} for i in range(count)]
+        finding = {
+            **rows(double_release().findings)[0],
+            "rule": "L01",
+            "context": 16,
+            "operations": [fault],
+        }
+        report = text(analysis(calls, [context], steps, findings=[finding]))
+        shown = [int(line) for line in re.findall(r"a\.c:(\d+)(?:  <-.*)?$", report, re.MULTILINE)]
+        left_out = [int(number) for number in re.findall(r"^ +\.\.\. (\d+) more", report, re.MULTILINE)]
+        assert {0, fault, count - 1} <= set(shown)
+        assert len(shown) < 20
+        assert sum(left_out) + len(shown) == count
+
+    def test_a_leak_names_its_last_release_wherever_it_is(self):
+        """What was released last is looked for in the whole life of a leak, not only before its acquire."""
+        found = double_release()
+        leak = {**rows(found.findings)[0], "rule": "L01", "operations": [0]}
+        report = text(replace(found, findings=table(FINDINGS, [leak])))
+        assert "  taken by          ctx.c:20 CtxCreate" in report
+        assert "  last released by  ctx.c:70 CtxCleanup" in report
 
 
 class TestGroups:

@@ -56,8 +56,8 @@ def _cells(step: Row, time: str, context: int) -> tuple[str, ...]:
     return (
         _MARK if fault else " ",
         time,
-        _known(operation["cpu"], NO_CPU),
-        f"{_known(operation['pid'], NO_ID)}:{_known(operation['tid'], NO_ID)}",
+        known(operation["cpu"], NO_CPU),
+        f"{known(operation['pid'], NO_ID)}:{known(operation['tid'], NO_ID)}",
         clean(operation.get("process") or ""),
         _call(operation, context),
         *_counts(step),
@@ -65,7 +65,8 @@ def _cells(step: Row, time: str, context: int) -> tuple[str, ...]:
     )
 
 
-def _known(number: int, missing: int) -> str:
+def known(number: int, missing: int) -> str:
+    """Write a number, or - where it stands for none."""
     return "-" if number == missing else str(number)
 
 

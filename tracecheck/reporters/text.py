@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracecheck.etl import plain_rows
-from tracecheck.reporters.calls import call_lines
+from tracecheck.reporters.block import AROUND, ENDS, is_leak, life_in_words, life_lines, next_steps, roles
 from tracecheck.reporters.common import (
     SEVERITIES,
     SEVERITY_COLOURS,
@@ -18,10 +17,10 @@ from tracecheck.reporters.common import (
     pointer,
     rows,
 )
-from tracecheck.reporters.lives import birth_text, end_text
-from tracecheck.reporters.lookup import Lookup, Row, lives_by_type, ordered
+from tracecheck.reporters.lookup import Life, Lookup, Row, lives_by_type, ordered
 from tracecheck.reporters.losses import loss_line
 from tracecheck.reporters.names import context_kind
+from tracecheck.rules import RULES
 from tracecheck.rules.evidence import describe_loss
 
 if TYPE_CHECKING:
@@ -72,10 +71,11 @@ class _Report:
         """Read all rows that will be shown at once: one by one, thousands of findings would take minutes."""
         lookup = Lookup(self.analysis)
         proofs = [(main["context_id"], main["operations"][: self._most(SHOWN_OPERATIONS)]) for main in mains]
+        owned = {context: numbers for context, numbers in proofs if context is not None}
+        held = {main["context_id"] for main in mains if is_leak(main)}
+        self.contexts = lookup.contexts(owned)
+        self.lives = lookup.lives(owned, held, ENDS, AROUND)
         self.operations = lookup.operations(number for _, numbers in proofs for number in numbers)
-        owned = [(context, numbers) for context, numbers in proofs if context is not None]
-        self.contexts = lookup.contexts(context for context, _ in owned)
-        self.effects = lookup.effects((context, number) for context, numbers in owned for number in numbers)
 
     def lines(self) -> Iterator[str]:
         for group in self.groups:
@@ -92,58 +92,54 @@ class _Report:
             if main["severity"] != "note":
                 yield _RULER
                 yield self._title(main)
-                yield f"  {clean(main['message'])}"
+                yield f"  {self._whose(main)}{clean(main['message'])}"
                 yield from self._body(main, case[1:])
                 continue
             if not place:
                 yield _RULER
-            yield f"{self._title(main)}: {clean(main['message'])}"
+            yield f"{self._note(main)}: {self._whose(main)}{clean(main['message'])}"
         if len(group.shown) < len(group.alike):
             yield f"  {len(group.shown)} of {len(group.alike):,} like this shown {_MORE}"
 
     def _title(self, main: Row) -> str:
+        rule = RULES.get(main["rule"])
+        return f"{self._note(main)}: {rule.title if rule else 'a finding'}"
+
+    def _note(self, main: Row) -> str:
         level = self.paint(main["severity"].upper(), fg=SEVERITY_COLOURS[main["severity"]], bold=True)
-        title = f"{level} {clean(main['rule'])} ({main['confidence']})"
+        return f"{level} {clean(main['rule'])} ({main['confidence']})"
+
+    def _whose(self, main: Row) -> str:
+        """Name the context of a finding, where it has one."""
         if main["context"] is None:
-            return title
-        kind = context_kind(main["context_type"])
-        return f"{title}: {kind} {pointer(main['context'])} #{main['generation']}"
+            return ""
+        kind = f"{context_kind(main['context_type'])} " if main["context_type"] else ""
+        life = "" if main["generation"] is None else f" #{main['generation']}"
+        return f"{kind}{pointer(main['context'])}{life}: "
 
     def _body(self, main: Row, others: list[Row]) -> Iterator[str]:
-        yield from self._proof(main)
+        proof = main["operations"][: self._most(SHOWN_OPERATIONS)]
+        first = self.operations[proof[0]] if proof else None
+        life = Life([], [], None, None) if main["context_id"] is None else self.lives[main["context_id"]]
+        yield ""
+        yield from (f"  {line}" for line in roles(main, life, first))
+        if life.steps:
+            context = self.contexts[main["context_id"]]
+            yield ""
+            yield from (f"  {line}" for line in life_lines(main, life, proof, self.paint))
+            yield from (f"  {line}" for line in life_in_words(context))
+        if len(proof) < len(main["operations"]):
+            yield f"  {len(proof)} of {len(main['operations']):,} operations that prove it {_MORE}"
+        yield ""
         for reason in main["reasons"]:
             yield f"  {main['confidence']} because {clean(reason)}"
         for other in others:
             sureness = f"{other['severity']}, {other['confidence']}"
             yield f"  also {clean(other['rule'])} ({sureness}): {clean(other['message'])}"
-        if main["context_id"] is not None:
-            context = self.contexts[main["context_id"]]
-            yield f"  born {birth_text(context)}"
-            yield f"  ended {end_text(context)}"
         yield f"  signature: {clean(main['signature'])}"
-        if main["context"] is not None:
-            path = " ".join(shlex.quote(clean(path)) for path in self.analysis.paths)
-            yield f"  next: tracecheck timeline {path} '{pointer(main['context'])}#{main['generation']}'"
-
-    def _proof(self, main: Row) -> Iterator[str]:
-        """Write the operations that prove a finding in the order of time, with the counts after them."""
-        numbers: list[int] = main["operations"]
-        shown = numbers[: self._most(SHOWN_OPERATIONS)]
-        if not shown:
-            return
-        for line in call_lines(self._steps(main, shown), main["context"] or 0, self.paint):
-            yield f"  {line}"
-        if len(shown) < len(numbers):
-            yield f"  {len(shown)} of {len(numbers):,} operations shown {_MORE}"
-
-    def _steps(self, main: Row, numbers: list[int]) -> list[Row]:
-        """Find the steps of the operations; one that has no effect on this context stands without counts."""
-        found = []
-        for number in sorted(set(numbers)):
-            step = self.effects.get((main["context_id"], number), {})
-            fault = main["rule"] if number == numbers[0] else ""
-            found.append({**step, "operation": self.operations[number], "fault": fault})
-        return found
+        filter_ = self.contexts[main["context_id"]]["filter"] if life.steps else 0
+        for step in next_steps(main, self.analysis.paths, filter_):
+            yield f"  next: {step}"
 
     def _quality(self) -> Iterator[str]:
         losses = rows(self.analysis.losses)
