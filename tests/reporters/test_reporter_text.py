@@ -144,7 +144,7 @@ class TestLongLives:
     """What is shown of a life of many operations."""
 
     def test_its_ends_and_its_fault_stand_and_the_rest_is_counted(self):
-        """Of a thousand steps the first, the last and those around the fault are shown, all else is counted."""
+        """Of a thousand steps the ends and those around the fault are shown, all else is counted."""
         count, fault = 1000, 500
         calls = [{"routine": "FltReferenceContext", "context": 16, "site": f"a.c:{i}"} for i in range(count)]
         context = {"pointer": 16, "generation": 1, "end": "held", "birth": "unknown"}

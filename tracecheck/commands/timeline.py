@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from tracecheck.capture import Analysis
     from tracecheck.commands.sources import Sources
 
 _POINTER = re.compile(r"(?:0x)?([0-9a-f`]{1,17})(?:#(\d{1,9}))?", re.IGNORECASE)
@@ -36,6 +37,7 @@ _DIGITS = 16
 @click.option("--id", "by_id", is_flag=True, help="CONTEXT is a context's id, not a pointer.")
 @options.formats("text", "json")
 @options.output
+@options.redact
 @options.profiles
 @options.input_form
 @sources
@@ -46,6 +48,7 @@ def command(
     by_id: bool,
     form: str,
     output: Path | None,
+    redact: bool,
     profiles: tuple[str, ...],
     input_form: str,
     sources: Sources,
@@ -66,8 +69,11 @@ def command(
             input_form=input_form,
             prefix=options.tracefmt_prefix(),
             progress=advance,
+            redact=redact,
         )
     say(analysis.notes)
+    if analysis.redaction is not None and not by_id:
+        wanted = _stand_in(analysis, *wanted)
     ids = _find_id(analysis.contexts, wanted[0]) if by_id else find(analysis.contexts, *wanted)
     if form == "json":
         pieces = timeline.render_json(analysis, ids)
@@ -89,6 +95,14 @@ def _pointer(text: str) -> tuple[int, int | None]:
     if match is None or not 0 < len(digits) <= _DIGITS:
         raise UsageError(f"{text}: a context is a pointer such as 0xffffae0512340010 or 0xffffae0512340010#2")
     return int(digits, 16), None if match[2] is None else int(match[2])
+
+
+def _stand_in(analysis: Analysis, address: int, generation: int | None) -> tuple[int, int | None]:
+    """Take a pointer of a redacted capture: one that a report showed, or one of the trace."""
+    assert analysis.redaction is not None
+    if address not in analysis.contexts.column("pointer").unique().to_pylist():
+        address = int(analysis.redaction.pointers(np.array([address], np.uint64))[0]) or address
+    return address, generation
 
 
 def _find_id(contexts: pa.Table, number: int) -> list[int]:
