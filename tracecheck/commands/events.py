@@ -63,6 +63,7 @@ _MOST_LISTED = 3
     help="Begin lines of text so: %1 to %9, as tracefmt.",
 )
 @click.option("--hires", is_flag=True, help="Show times in text to the nanosecond.")
+@options.redact
 @options.input_form
 @options.quiet
 def command(
@@ -78,6 +79,7 @@ def command(
     stacks: bool,
     prefix: str | None,
     hires: bool,
+    redact: bool,
     input_form: str,
     quiet: bool,
 ) -> int:
@@ -100,8 +102,12 @@ def command(
             render = render_csv
         case _:
             render = render_jsonl
+    if redact:
+        render = _redacted(render, capture, sources, input_form, quiet)
     with open_capture(capture, input_form, prefix or "") as log, Spool(limit, tail) as spool:
         if isinstance(log, TextLog):
+            if redact:
+                raise UsageError("a text log is sentences, of which nothing can be left out for sure")
             asked = bool(wanted) or follow is not None or stacks
             _list_lines(log, spool, _text_render(form, asked, grep), output, quiet)
             return 0
@@ -119,6 +125,20 @@ def command(
         said = [*manifests.problems, *ahead.problems, *decoders.warnings(), *_symbol_warnings(symbols)]
         _warn(log, said, list(decoders.unknown()))
     return 0
+
+
+def _redacted(
+    render: Callable[[Page], list[bytes]], capture: str, sources: Sources, input_form: str, quiet: bool
+) -> Callable[[Page], list[bytes]]:
+    """Make what renders pages render them redacted, with the pseudonyms that `check` gives."""
+    from tracecheck.capture import analyse
+    from tracecheck.reporters.events.redacted import RedactedPage
+
+    with progress("Reading operations", quiet) as advance:
+        analysis = analyse([capture], sources=sources, input_form=input_form, progress=advance, redact=True)
+    redaction = analysis.redaction
+    assert redaction is not None
+    return lambda page: render(RedactedPage(page, redaction))
 
 
 def _text_render(form: str, is_filtered: bool, grep: str | None) -> TextRender:

@@ -10,6 +10,7 @@ from tracecheck.commands import options
 from tracecheck.commands.emit import emit
 from tracecheck.commands.progress import progress
 from tracecheck.commands.survey import survey
+from tracecheck.errors import UsageError
 from tracecheck.payload.text import TextLog, open_capture
 from tracecheck.reporters import info
 
@@ -23,18 +24,23 @@ if TYPE_CHECKING:
 @options.formats("text", "json")
 @options.output
 @click.option("--all", "everything", is_flag=True, help="Show all of every list.")
+@options.redact
 @options.input_form
 @options.quiet
 def command(
-    capture: str, form: str, output: Path | None, everything: bool, input_form: str, quiet: bool
+    capture: str, form: str, output: Path | None, everything: bool, redact: bool, input_form: str, quiet: bool
 ) -> int:
     """Say what a capture holds: providers, counts, losses, clock."""
     with open_capture(capture, input_form, options.tracefmt_prefix()) as log:
         if isinstance(log, TextLog):
+            if redact:
+                raise UsageError("a text log is not redacted; what it names stands in its lines")
             emit(_of_text(log, form, everything, quiet), output, [capture])
             return 0
     with progress("Reading", quiet) as advance:
         found = survey(capture, progress=advance)
+    if redact:
+        found = info.redacted(found)
     pieces = info.render_json(found) if form == "json" else info.render_text(found, everything=everything)
     emit(pieces, output, [capture])
     return 0

@@ -45,9 +45,10 @@ class Redaction:
         order = np.argsort(first, kind="stable")
         rank = np.empty(len(order), np.uint64)
         rank[order] = np.arange(1, len(order) + 1, dtype=np.uint64)
-        base = _LOW if len(known) and int(known[-1]) <= 0xFFFFFFFF else _HIGH
+        self._base = _LOW if len(known) and int(known[-1]) <= 0xFFFFFFFF else _HIGH
         self._known: Words = known
-        self._stand_in: Words = rank * np.uint64(_STRIDE) + np.uint64(base)
+        self._stand_in: Words = rank * np.uint64(_STRIDE) + np.uint64(self._base)
+        self._more: dict[int, int] = {}
 
     def original(self, name: str) -> str:
         """Give what a name stands for; a name that stands for nothing is its own."""
@@ -74,7 +75,7 @@ class Redaction:
                 self._names[text] = self.pseudonym(f"\0{text}", "site")
             else:
                 name = self.pseudonym(place.function, "function") if place.function else ""
-                where = self.pseudonym(place.file, "file") + ".c" if place.file else ""
+                where = self.pseudonym(place.file, "file") if place.file else ""
                 where += f":{place.line}" if place.line else ""
                 self._names[text] = f"{name} ({where})" if name and place.file else f"{name}{where}"
             self._originals[self._names[text]] = text
@@ -83,9 +84,19 @@ class Redaction:
     def pointers(self, values: Words) -> Words:
         """Give the pointers that stand for others; 0 stays."""
         if not len(self._known):
-            return values
+            return np.zeros_like(values)
         at = np.minimum(np.searchsorted(self._known, values), len(self._known) - 1)
         return np.where(self._known[at] == values, self._stand_in[at], np.uint64(0))
+
+    def pointer(self, value: int) -> int:
+        """Give the pointer that stands for one; one that the operations do not name gets the next number."""
+        if not value:
+            return 0
+        known = int(self.pointers(np.array([value], np.uint64))[0])
+        if known:
+            return known
+        self._more.setdefault(value, self._base + _STRIDE * (len(self._known) + len(self._more) + 1))
+        return self._more[value]
 
     def table(self, operations: pa.Table) -> pa.Table:
         """Give the operations with everything replaced that could tell of the machine or the driver.

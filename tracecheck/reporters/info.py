@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from tracecheck.etl.layout import (
@@ -31,6 +31,9 @@ _CLOCKS = {
 _MODES = {MODE_CIRCULAR: "circular: its beginning may be overwritten", MODE_APPEND: "appended to"}
 #: How many lines of each list are shown without ``--all``.
 SHOWN = 20
+
+# The providers that are the same on every machine.
+_KNOWN_PROVIDERS = ("Microsoft-", "Windows ", "TraceCheck.", "MSNT_")
 
 
 @dataclass
@@ -78,6 +81,19 @@ class Survey:
     routines: dict[str, int] = field(default_factory=dict)
     coverage: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+
+
+def redacted(found: Survey) -> Survey:
+    """Give a survey without the names and paths that it tells of the machine and the driver."""
+    names = {
+        provider: name if name.startswith(_KNOWN_PROVIDERS) else f"provider-{number}"
+        for number, (provider, name) in enumerate(found.provider_names.items(), 1)
+    }
+    header = replace(found.header, logger_name="session", file_name="capture-1.etl")
+    warnings = [line.replace(found.path, "capture-1.etl") for line in found.warnings]
+    return replace(
+        found, path="capture-1.etl", sha256="", header=header, provider_names=names, warnings=warnings
+    )
 
 
 def render_json(survey: Survey) -> Iterator[str]:
