@@ -179,20 +179,21 @@ class Capture:
 
         return plot_lifetimes(self.analysis.contexts)
 
-    def _asked(self, what: object) -> tuple[list[int], frozenset[int]]:
+    def _asked(self, what: object) -> tuple[list[int], dict[int, str]]:
         """Give the lives that are asked for, and the operations to be marked beside the faults."""
         if isinstance(what, str):
-            return find(self.analysis.contexts, *_pointer(what)), frozenset()
+            return find(self.analysis.contexts, *_pointer(what)), {}
         row = _row(what)
         if row is None:
-            return [self._known(what)], frozenset()
+            return [self._known(what)], {}
         if "rule" not in row:
-            return [self._known(row.get("id"))], frozenset()
-        if not isinstance(row.get("context_id"), int) and not hasattr(row.get("context_id"), "__index__"):
+            return [self._known(row.get("id"))], {}
+        if not hasattr(row.get("context_id"), "__index__"):
             raise UsageError(f"{row['rule']}: this finding is of the capture itself, and of no context")
         # The operation at fault comes first.
         proof = row.get("operations")
-        return [self._known(row["context_id"])], frozenset(map(int, [] if proof is None else proof[:1]))
+        marked = {} if proof is None else {int(number): str(row["rule"]) for number in proof[:1]}
+        return [self._known(row["context_id"])], marked
 
     def _known(self, number: object) -> int:
         try:
@@ -282,9 +283,9 @@ def _survey(path: str, reading: Reading) -> dict[str, Any]:
             from tracecheck.commands import text_log
 
             pieces = text_info.render_json(text_log.survey(log))
-            found: dict[str, Any] = json.loads("".join(pieces))
-            return found
-    from tracecheck.commands.survey import survey
+        else:
+            from tracecheck.commands.survey import survey
 
-    found = json.loads("".join(info.render_json(survey(path))))
+            pieces = info.render_json(survey(path))
+    found: dict[str, Any] = json.loads("".join(pieces))
     return found

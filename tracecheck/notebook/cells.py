@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -50,7 +50,9 @@ def table_html(table: pa.Table, name: str, size: str) -> str:
     shown = hex_columns(table.schema)
     types = {field.name: field.type for field in table.schema}
     head = "".join(f'<th style="{_STYLE}">{_safe(column)}</th>' for column in table.column_names)
-    lines = [_line([_cell(value, types[key], key in shown) for key, value in row.items()]) for row in rows(table)]
+    lines = [
+        _line([_cell(value, types[key], key in shown) for key, value in row.items()]) for row in rows(table)
+    ]
     return (
         f'<div style="overflow-x:auto"><p><b>{_safe(name)}</b>: {_safe(size)}</p>'
         f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table></div>"
@@ -61,12 +63,12 @@ def _line(cells: Sequence[str]) -> str:
     return "<tr>" + "".join(f'<td style="{_STYLE}">{_safe(cell)}</td>' for cell in cells) + "</tr>"
 
 
-def _cell(value: Any, kind: pa.DataType, is_hex: bool) -> str:
+def _cell(value: object, kind: pa.DataType, is_hex: bool) -> str:
     if value is None:
         return ""
-    if is_hex:
+    if isinstance(value, int) and is_hex:
         return str(pointer(value))
-    if pa.types.is_timestamp(kind):
+    if isinstance(value, int) and pa.types.is_timestamp(kind):
         return str(iso_time(value))
     if isinstance(value, bytes):
         return value.hex()

@@ -15,7 +15,7 @@ from tracecheck.reporters.losses import loss_line
 from tracecheck.reporters.names import context_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from tracecheck.reporters.lookup import Row
 
@@ -34,17 +34,18 @@ class Life:
         context: Its row of the contexts table.
         steps: Its steps with their ``operation``, in replay order.
         losses: Rows of the losses table.
-        marked: Operations at fault, beside those whose step has a fault.
+        marked: What is said of operations at fault, beside those whose step has a fault.
     """
 
     context: Row
     steps: list[Row]
     losses: list[Row]
-    marked: frozenset[int]
+    marked: Mapping[int, str]
 
-    def is_marked(self, step: Row) -> bool:
-        """Tell whether a step is at fault."""
-        return bool(step["fault"]) or step["operation"]["order"] in self.marked
+    def fault(self, step: Row) -> str:
+        """Say what is at fault in a step, "" for nothing."""
+        said = (self.marked.get(step["operation"]["order"]), step["fault"])
+        return ": ".join(part for part in said if part)
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,7 @@ def chart(life: Life) -> str:
         parts += _drawn(life, line, y, before, top)
         before = _total(line.step) if line.step else before
     height = origin + len(lines) * _ROW + 8
-    # From the least that a line needs to what fits no screen, and is scrolled to.
-    width = int(_SITE + _CHAR * max([40, *(len(_site(line.step)) for line in lines if line.step)]) + 16)
+    width = int(max([_SITE + 40 * _CHAR, *(_right(life, line) for line in lines)])) + 16
     return (
         f'<div style="overflow-x:auto"><svg xmlns="http://www.w3.org/2000/svg" role="img" width="{width}" '
         f'height="{height}" viewBox="0 0 {width} {height}" fill="currentColor" font-size="12" '
@@ -112,7 +112,7 @@ def _shown(life: Life) -> set[int]:
     for place, step in enumerate(life.steps):
         if len(found) > _MOST_STEPS:
             break
-        if life.is_marked(step):
+        if life.fault(step):
             found.update(range(max(place - 5, 0), min(place + 5, size)))
     return found
 
@@ -148,8 +148,8 @@ def _drawn(life: Life, line: _Line, y: int, before: int, top: int) -> Iterator[s
         yield _path(f"M{_x(before, top)} {y}v{_ROW}", dashed=True)
         return
     step = line.step
-    marked = life.is_marked(step)
-    if marked:
+    fault = life.fault(step)
+    if fault:
         yield f'<rect x="0" y="{y}" width="100%" height="{_ROW}" fill="{_RED}" fill-opacity="0.15"/>'
     yield "<g>"
     yield f"<title>{_safe(_told(step))}</title>"
@@ -158,9 +158,8 @@ def _drawn(life: Life, line: _Line, y: int, before: int, top: int) -> Iterator[s
     yield _area(_PLOT, y, link - _PLOT, 0.2)
     yield _area(link, y, max(total - link, 0), 0.45)
     yield _path(f"M{_x(before, top)} {y}H{total}V{y + _ROW}", dashed=False)
-    yield _text(_ROUTINE, y + 14, f"{_change(step)} {step['operation']['routine']}", red=marked)
-    fault = f"  ◀ {step['fault'] or 'fault'}" if marked else ""
-    yield _text(_SITE, y + 14, f"{_site(step)}{fault}", red=marked)
+    yield _text(_ROUTINE, y + 14, f"{_change(step)} {step['operation']['routine']}", red=bool(fault))
+    yield _text(_SITE, y + 14, f"{_site(step)}  ◀ {fault}" if fault else _site(step), red=bool(fault))
     yield "</g>"
 
 
@@ -203,6 +202,13 @@ def _told(step: Row) -> str:
     at = step["operation"]["time"]
     counts = f"count {_total(step)}: {step['owned']} owned by the driver, {step['link']} of the object"
     return f"{day(at)} {clock(at)} UTC, thread {step['operation']['tid']}; {counts}"
+
+
+def _right(life: Life, line: _Line) -> float:
+    """Tell where a line ends."""
+    if line.step is None:
+        return _PLOT + _CHAR * len(line.text)
+    return _SITE + _CHAR * (len(_site(line.step)) + len(life.fault(line.step)) + 4)
 
 
 def _name(context: Row) -> str:

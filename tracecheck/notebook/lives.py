@@ -16,7 +16,7 @@ from tracecheck.reporters.lookup import Lookup
 from tracecheck.reporters.timeline import render_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -49,13 +49,15 @@ class Timeline:
     Args:
         analysis: What the lives are of.
         ids: Rows of the contexts table.
-        marked: Operations at fault; empty for those that the findings of the lives name.
+        marked: What is said of operations at fault; empty for what the findings of the lives say.
     """
 
-    def __init__(self, analysis: Analysis, ids: Sequence[int], marked: frozenset[int] = frozenset()) -> None:
+    def __init__(
+        self, analysis: Analysis, ids: Sequence[int], marked: Mapping[int, str] | None = None
+    ) -> None:
         self._analysis = analysis
         self.ids = tuple(ids)
-        self._marked = marked
+        self._marked = marked or {}
 
     @property
     def table(self) -> Table:
@@ -106,10 +108,12 @@ class Timeline:
         more = len(self.ids) - len(shown)
         return "".join(charts) + (f"<p>{more:,} more lives: print this timeline.</p>" if more else "")
 
-    def _at_fault(self, life: int) -> frozenset[int]:
-        """Find the operations that the findings of a life name first."""
+    def _at_fault(self, life: int) -> dict[int, str]:
+        """Say of the operations that the findings of a life name first which rules those are of."""
         findings = self._analysis.findings
-        mine = findings.filter(pc.equal(findings.column("context_id"), life)).select(["severity", "operations"])
-        return frozenset(
-            row["operations"][0] for row in mine.to_pylist() if row["severity"] != "note" and row["operations"]
-        )
+        mine = findings.filter(pc.equal(findings.column("context_id"), life))
+        said: dict[int, list[str]] = {}
+        for row in mine.select(["rule", "severity", "operations"]).to_pylist():
+            if row["severity"] != "note" and row["operations"]:
+                said.setdefault(row["operations"][0], []).append(row["rule"])
+        return {operation: " ".join(rules) for operation, rules in said.items()}

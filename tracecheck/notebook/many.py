@@ -10,7 +10,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 _COUNTS = ("records", "operations", "contexts", *(f"{name}s" for name in SEVERITIES), *CONFIDENCES)
 
 #: A row is a capture. All but ``path`` is null where it could not be read, and ``error`` says why; else
-#: ``error`` is null, and ``rules`` where nothing was found. ``definite``, ``probable``, ``possible`` and ``rules`` count errors and warnings, not
-#: notes. ``losses`` counts the stretches in which events are missing, ``lost`` the events that are known to
-#: be.
+#: ``error`` is null, and ``rules`` where nothing was found. ``definite``, ``probable``, ``possible`` and
+#: ``rules`` count errors and warnings, not notes. ``losses`` counts the stretches in which events are
+#: missing, ``lost`` the events that are known to be.
 CAPTURES = pa.schema(
     [
         pa.field("path", pa.string(), nullable=False),
@@ -50,10 +50,13 @@ CAPTURES = pa.schema(
 MANY_FINDINGS = pa.schema([pa.field("capture", pa.string(), nullable=False), *FINDINGS])
 
 # The process finds the package where this one did, and reads nothing else that stands about.
-_PROGRAM = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from tracecheck.notebook.worker import main; main()"
-)
-_SHOWN_COLUMNS = ["path", "verdict", "errors", "warnings", "definite", "probable", "possible", "lost", "error"]
+_PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from tracecheck.notebook.worker import main
+main()
+"""
+_SHOWN_COLUMNS = "path verdict errors warnings definite probable possible lost error".split()
 
 
 @dataclass(frozen=True)
@@ -204,7 +207,7 @@ class _Worker:
         return self._process
 
 
-def _close(pipe: Any) -> None:
+def _close(pipe: IO[bytes]) -> None:
     try:
         pipe.close()
     except OSError:
@@ -226,7 +229,12 @@ def _processors() -> int:
 def _row(name: str, row: dict[str, Any]) -> dict[str, Any]:
     """Give a row as Arrow takes it."""
     texts = {key: _text(value) for key, value in row.items() if isinstance(value, str)}
-    return {"path": _text(name), **row, **texts, "rules": [tuple(pair) for pair in row.get("rules", ())] or None}
+    return {
+        "path": _text(name),
+        **row,
+        **texts,
+        "rules": [tuple(pair) for pair in row.get("rules", ())] or None,
+    }
 
 
 def _text(text: str) -> str:

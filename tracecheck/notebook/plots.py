@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +11,8 @@ from tracecheck.reporters.live import has_word, lifetimes, live_counts
 from tracecheck.reporters.names import context_kind
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     import pyarrow as pa
     from numpy.typing import NDArray
     from plotly.graph_objects import Figure
@@ -73,12 +75,13 @@ def plot_lifetimes(contexts: pa.Table) -> Figure:
     return figure
 
 
-def _plotly(what: str) -> Any:
+def _plotly(what: str) -> ModuleType:
     try:
         from plotly import graph_objects
     except ImportError as error:
         raise MissingExtraError(what, "plotly") from error
-    return graph_objects
+    module: ModuleType = graph_objects
+    return module
 
 
 def _thinned(alive: NDArray[np.int64]) -> NDArray[np.int64]:

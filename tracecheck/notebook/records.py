@@ -21,7 +21,7 @@ from tracecheck.payload.text.timeline import STEP
 from tracecheck.reporters.common import count
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Generator, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -94,7 +94,7 @@ class Records:
         """The columns of the batches."""
         return LINES if self._is_text else ETW_RECORDS
 
-    def batches(self, *, payload: bool = False) -> Iterator[pa.RecordBatch]:
+    def batches(self, *, payload: bool = False) -> Generator[pa.RecordBatch]:
         """Read the files once, in bounded memory.
 
         Args:

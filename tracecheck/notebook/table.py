@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -113,7 +113,7 @@ def _of(size: str, rows: int) -> str:
     return size if rows <= SHOWN else f"{size}, the first {SHOWN} shown"
 
 
-def _value(value: Any, kind: pa.DataType) -> Any:
+def _value(value: object, kind: pa.DataType) -> object:
     """Read a number that is written as text."""
     if isinstance(value, str) and pa.types.is_integer(kind):
         return int(value.replace("`", ""), 0)

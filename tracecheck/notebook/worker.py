@@ -62,14 +62,16 @@ def answer(path: str, reading: Reading) -> tuple[bytes, bytes]:
 
 
 def row_of(analysis: Analysis) -> dict[str, Any]:
-    """Give the row of a capture that was read; counts of severities are of all, of confidences without notes."""
+    """Give the row of a capture that was read; confidences and rules are counted without notes."""
     columns = [analysis.findings.column(name).to_pylist() for name in ("severity", "confidence", "rule")]
     severities = Counter(columns[0])
     serious = [(sure, rule) for worst, sure, rule in zip(*columns, strict=True) if worst != "note"]
     confidences = Counter(sure for sure, _ in serious)
     counts = analysis.losses.column("count").to_pylist()
     units = analysis.losses.column("unit").to_pylist()
-    lost = [number for number, unit in zip(counts, units, strict=True) if unit == "events" and number is not None]
+    lost = [
+        number for number, unit in zip(counts, units, strict=True) if unit == "events" and number is not None
+    ]
     return {
         "verdict": analysis.verdict.word,
         "records": analysis.records,
