@@ -56,7 +56,7 @@ sys.path[:] = json.loads(sys.argv[1])
 from tracecheck.notebook.worker import main
 main()
 """
-_SHOWN_COLUMNS = "path verdict errors warnings definite probable possible lost error".split()
+_SHOWN_COLUMNS = ["path", "verdict", "errors", "warnings", *CONFIDENCES, "lost", "error"]
 
 
 @dataclass(frozen=True)

@@ -30,10 +30,7 @@ if TYPE_CHECKING:
 
 # Rows that are turned into text at once.
 _BLOCK = 1 << 14
-_CALL = (
-    '{"ph":%s"ts":%d.%03d,"pid":%d,"tid":%d,"cat":"operation","name":%s,"args":{"context":%s,'
-    '"old_context":%s,"object":%s,"status":%s,"site":%s,"function":%s,"order":%d}}'
-)
+_CALL = '{"ph":%s"ts":%d.%03d,"pid":%d,"tid":%d,"cat":"operation","name":%s,"args":{"order":%d%s%s%s%s%s%s}}'
 
 
 @dataclass(frozen=True)
@@ -188,23 +185,26 @@ def _calls(analysis: Analysis, scale: _Scale) -> Iterator[str]:
     time, begin = times(operations, "time"), times(operations, "begin")
     begun = np.asarray(operations.column("begin").is_valid().to_numpy(), np.bool_)
     spans = nested(_column(operations, "tid"), begin, time, begun)
-    quoted = {name: _quoted(operations, name) for name in ("routine", "site", "function")}
+    routines = [dump(clean(text)) for text in _dictionary(operations, "routine")]
+    told = {name: _told(name, _dictionary(operations, name)) for name in ("site", "function")}
     for low in range(0, size, _BLOCK):
         part = operations.slice(low, _BLOCK)
         rest = slice(low, low + _BLOCK)
+        site = _names(part, "site", told["site"])
         columns = [
             _phases(begin[rest], time[rest], spans[rest]),
             *_micros(np.where(spans[rest], begin[rest], time[rest]), scale.origin),
             _ids(part, "pid", scale),
             _ids(part, "tid", scale),
-            _names(part, "routine", quoted["routine"]),
+            _names(part, "routine", routines),
+            part.column("order").to_pylist(),
             _pointers(part, "context", part.column("has_context")),
             _pointers(part, "old_context", part.column("has_old_context")),
-            _pointers(part, "object", None),
-            [f'"{value:#x}"' if value is not None else "null" for value in part.column("status").to_pylist()],
-            _names(part, "site", quoted["site"]),
-            _names(part, "function", quoted["function"]),
-            part.column("order").to_pylist(),
+            _pointers(part, "object", part.column("object")),
+            _pointers(part, "status", part.column("status").is_valid()),
+            site,
+            # The text of a site nearly always names the function too.
+            ["" if s else f for s, f in zip(site, _names(part, "function", told["function"]), strict=True)],
         ]
         yield ",\n".join([_CALL % cells for cells in zip(*columns, strict=True)])
 
@@ -225,24 +225,30 @@ def _micros(time: NDArray[np.int64], since: int | NDArray[np.int64]) -> tuple[li
     return (passed // np.uint64(1000)).tolist(), (passed % np.uint64(1000)).tolist()
 
 
-def _quoted(table: pa.Table, name: str) -> list[str]:
-    return [*(dump(clean(text)) for text in whole(table.column(name)).dictionary.to_pylist()), "null"]
+def _dictionary(table: pa.Table, name: str) -> list[str]:
+    texts: list[str] = whole(table.column(name)).dictionary.to_pylist()
+    return texts
 
 
-def _names(part: pa.Table, name: str, quoted: list[str]) -> list[str]:
+def _told(name: str, texts: list[str]) -> list[str]:
+    """Write each text as an argument that follows another; the last one is for where there is none."""
+    return [*(f',"{name}":{dump(clean(text))}' for text in texts), ""]
+
+
+def _names(part: pa.Table, name: str, written: list[str]) -> list[str]:
     indices = whole(part.column(name)).indices
     codes = (indices.fill_null(-1) if indices.null_count else indices).to_pylist()
-    return [quoted[code] for code in codes]
+    return [written[code] for code in codes]
 
 
 def _ids(part: pa.Table, name: str, scale: _Scale) -> list[int]:
     return [scale.unknown if number == NO_ID else number for number in part.column(name).to_pylist()]
 
 
-def _pointers(part: pa.Table, name: str, known: pa.ChunkedArray | None) -> list[str]:
-    values = part.column(name).to_pylist()
-    shown: list[Any] = values if known is None else known.to_pylist()
-    return [f'"{value:#x}"' if show else "null" for value, show in zip(values, shown, strict=True)]
+def _pointers(part: pa.Table, name: str, known: pa.ChunkedArray) -> list[str]:
+    """Write a column of hexadecimal numbers as arguments that follow another, where they are known."""
+    values = zip(part.column(name).to_pylist(), known.to_pylist(), strict=True)
+    return [f',"{name}":"{value:#x}"' if shown else "" for value, shown in values]
 
 
 def _column(table: pa.Table, name: str) -> NDArray[Any]:
