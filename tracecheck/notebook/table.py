@@ -96,8 +96,8 @@ class Table:
         kind = self.schema.field(name).type
         kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         several = isinstance(wanted, Iterable) and not isinstance(wanted, str | bytes)
-        values = [_value(value, kind) for value in (wanted if several else [wanted])]  # type: ignore[attr-defined]
         try:
+            values = [_value(value, kind) for value in (wanted if several else [wanted])]  # type: ignore[attr-defined]
             known = pa.array([value for value in values if value is not None], kind)
         except (pa.ArrowException, OverflowError, TypeError, ValueError) as error:
             raise UsageError(f"{name}: {wanted!r} is not of its type {kind}") from error
