@@ -111,7 +111,7 @@ class TestPlots:
 
     @given(LIVES)
     def test_the_living_are_counted_as_one_by_one(self, lives):
-        """At each moment as many contexts live as have begun and not ended; before the capture's are first."""
+        """At each moment as many contexts live as have begun and not ended."""
         found = live_counts(contexts(lives))
         assert set(found) == {kind for kind, *_ in lives}
         start = min((first for _, first, *_ in lives), default=0)

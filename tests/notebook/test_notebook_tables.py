@@ -52,10 +52,12 @@ class Tags(HTMLParser):
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
+        """Take a tag."""
         self.tags.add(tag)
         self.attributes |= {name for name, _ in attrs}
 
     def handle_data(self, data):
+        """Take a text."""
         self.text.append(data)
 
 

@@ -16,7 +16,15 @@ from tracecheck.reporters.timeline import render_text
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_traces"
 SVG = "{http://www.w3.org/2000/svg}"
 LEAK = "0xffffa818000dc2e0#2"
-HOSTILE = ["</text><script>alert(1)</script>", "\x1b[31m\x00", "\u202egnp", "]]>", '" onload="x', "&lt;", "a\nb"]
+HOSTILE = [
+    "</text><script>alert(1)</script>",
+    "\x1b[31m\x00",
+    "\u202egnp",
+    "]]>",
+    '" onload="x',
+    "&lt;",
+    "a\nb",
+]
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +59,20 @@ def losses(*stretches):
 
 def one_life(steps, **rest):
     """An analysis of a life with so many steps, a reference taken and given back in turn."""
-    call = {"pid": 4, "tid": 8, "context": 0x10, "routine": "FltReferenceContext", "site": rest.pop("site", "a.c:1")}
-    life = {"pointer": 0x10, "generation": 1, "birth": "allocated", "end": rest.pop("end", "freed"), "first": START}
+    call = {
+        "pid": 4,
+        "tid": 8,
+        "context": 0x10,
+        "routine": "FltReferenceContext",
+        "site": rest.pop("site", "a.c:1"),
+    }
+    life = {
+        "pointer": 0x10,
+        "generation": 1,
+        "birth": "allocated",
+        "end": rest.pop("end", "freed"),
+        "first": START,
+    }
     deltas = [1 if n % 2 == 0 else -1 for n in range(steps)]
     made = [{"operation": n, "delta_owned": d, "owned": int(n % 2 == 0)} for n, d in enumerate(deltas)]
     return analysis([call] * steps, [life], made, **rest)
@@ -143,7 +163,9 @@ class TestChart:
         """A gap within a life stands before the step that follows it; what lies outside is not shown."""
         shown = texts(Timeline(one_life(4, losses=losses(*stretches)), [0]))
         lines = [text for text in shown if text.startswith(("lost", "+1", "-1"))]
-        steps = [sum(not t.startswith("lost") for t in lines[:i]) for i, t in enumerate(lines) if t[:4] == "lost"]
+        steps = [
+            sum(not t.startswith("lost") for t in lines[:i]) for i, t in enumerate(lines) if t[:4] == "lost"
+        ]
         assert steps == before
 
     def test_a_gap_behind_a_life_that_is_held_is_shown(self):

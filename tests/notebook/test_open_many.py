@@ -90,7 +90,14 @@ class TestTrouble:
             shutil.copy(SAMPLES / "double-release.etl", tmp_path / name)
         found = tracecheck.open_many([tmp_path / name for name in names], jobs=2)
         rows = found.captures.to_arrow().to_pylist()
-        assert [row["verdict"] for row in rows] == ["findings", None, "findings", None, "findings", "findings"]
+        assert [row["verdict"] for row in rows] == [
+            "findings",
+            None,
+            "findings",
+            None,
+            "findings",
+            "findings",
+        ]
         assert "died (exit code 9)" in rows[1]["error"]
         assert len(found.findings) == 4
 
