@@ -110,6 +110,9 @@ def commands(path):
         ["events", "--format", "jsonl", path],
         ["events", "--format", "csv", "--stacks", path],
         ["timeline", path, "0x10"],
+        ["export", "--format", "speedscope", path],
+        ["export", "--format", "collapsed", path],
+        ["export", "--format", "chrome", path],
     ]
 
 

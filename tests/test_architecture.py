@@ -27,6 +27,7 @@ ORDER = (
     "triage",
     "reporters",
     "commands",
+    "notebook",
     "__init__",
     "cli",
     "__main__",
@@ -41,7 +42,11 @@ SIMULATE_MAY = (
 )
 THIRD_PARTY = {"numpy", "pyarrow", "click", "rich", "defusedxml"}
 #: Libraries that an extra brings, and the one module that may import each.
-EXTRAS = {"purepdb": {"tracecheck.payload.pdb_container"}}
+EXTRAS = {
+    "purepdb": {"tracecheck.payload.pdb_container"},
+    "pandas": {"tracecheck.notebook.frames"},
+    "plotly": {"tracecheck.notebook.plots"},
+}
 
 MODULES = {
     ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__"): path

@@ -4,8 +4,8 @@ The public names are loaded when they are first used, so that ``import tracechec
 
     import tracecheck
 
-    analysis = tracecheck.analyse(["capture.etl"])
-    print(analysis.verdict.word, analysis.findings.num_rows)
+    capture = tracecheck.open("capture.etl")
+    print(capture.verdict.word, len(capture.findings))
 """
 
 from __future__ import annotations
@@ -16,28 +16,38 @@ if TYPE_CHECKING:
     from tracecheck.capture import Analysis, Verdict, analyse
     from tracecheck.errors import InputError, TracecheckError, UsageError
     from tracecheck.etl import open_log
+    from tracecheck.notebook.capture import Capture, open  # noqa: A004 - used as tracecheck.open
+    from tracecheck.notebook.many import Captures, open_many
 
     __version__: str
 
 __all__ = [
     "Analysis",
+    "Capture",
+    "Captures",
     "InputError",
     "TracecheckError",
     "UsageError",
     "Verdict",
     "__version__",
     "analyse",
+    "open",
     "open_log",
+    "open_many",
 ]
 
 _HOMES = {
     "Analysis": "tracecheck.capture",
+    "Capture": "tracecheck.notebook.capture",
+    "Captures": "tracecheck.notebook.many",
     "InputError": "tracecheck.errors",
     "TracecheckError": "tracecheck.errors",
     "UsageError": "tracecheck.errors",
     "Verdict": "tracecheck.capture",
     "analyse": "tracecheck.capture",
+    "open": "tracecheck.notebook.capture",
     "open_log": "tracecheck.etl",
+    "open_many": "tracecheck.notebook.many",
 }
 
 

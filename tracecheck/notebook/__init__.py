@@ -1,0 +1,1 @@
+"""Captures in notebooks: tables that show themselves, timelines that draw themselves, plots, many files."""
