@@ -147,6 +147,20 @@ class Evidence:
         return np.searchsorted(self.step("context"), np.arange(len(self.replay.contexts) + 1))
 
     @cached_property
+    def step_effect(self) -> NDArray[np.uint8]:
+        """What each step's operation is, an :class:`~tracecheck.fltmgr.Effect`."""
+        effect: NDArray[np.uint8] = self.ops.effect()[self.step("operation")]
+        return effect
+
+    @cached_property
+    def place_in_thread(self) -> Ints:
+        """Where each operation stands in ``ops.by_thread()``."""
+        rows = self.ops.by_thread()
+        place = np.empty(len(rows), np.int64)
+        place[rows] = np.arange(len(rows))
+        return place
+
+    @cached_property
     def held(self) -> Ints:
         """Lives of known birth that end with references nobody released."""
         known = np.isin(np.arange(len(self.replay.contexts)), self.lives_that("birth", "allocated"))

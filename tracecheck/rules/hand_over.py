@@ -1,0 +1,84 @@
+"""L14: references that a pre-operation callback hands to the post-operation callback, which drops them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tracecheck.rules.accused import accused, blame
+from tracecheck.rules.evidence import Evidence, Ints
+from tracecheck.rules.pairing import pairs
+from tracecheck.rules.registry import LEAKS, Candidate, rule
+
+_PRE = 1
+_POST = (2, 3)
+# How many references that were taken alike must have been released before a habit shows.
+_HABIT = 12
+# What part of them the post-operation callback must have released.
+_MOSTLY = 0.9
+_NOT_ALWAYS = "not every reference that was taken like this one was released by the post-operation callback"
+_WORDS = (
+    "a pre-operation callback called ",
+    ", of which the post-operation callback releases the references: this one was dropped on the way",
+)
+
+
+@rule("L14", "context passed to the post-operation callback and dropped", family=LEAKS)
+def dropped_on_the_way(evidence: Evidence) -> Iterator[Candidate]:
+    """Find references of pre-operation callbacks that others like them leave to the post-operation one."""
+    for leak in evidence.found(accused):
+        open_ = np.array(leak.open.steps)
+        before = open_[_in_callback(evidence, open_, (_PRE,))].tolist()
+        habits = {op: _habit(evidence, leak.life, op) for op in before}
+        mine = {op for op, part in habits.items() if part >= _MOSTLY}
+        doubts = () if all(habits[op] == 1 for op in mine) else (_NOT_ALWAYS,)
+        found = blame(evidence, leak, mine, _WORDS, doubts=doubts)
+        if found is not None:
+            yield found
+
+
+def _habit(evidence: Evidence, life: int, op: int) -> float:
+    """Tell what part of the references that are taken like this one a post-operation callback releases."""
+    site = _site(evidence, np.array([op]), evidence.context("context_type")[[life]])
+    known = evidence.found(_habits)[0].get(tuple(site[0].tolist()))
+    return known[1] / known[0] if known and known[0] >= _HABIT else 0.0
+
+
+def _habits(evidence: Evidence) -> Iterator[dict[tuple[int, ...], tuple[int, int]]]:
+    """Count, for each site in pre-operation callbacks, the references answered and those answered after it.
+
+    Yields:
+        One dict: site -> how many were released at all, and how many in the post-operation callback of the
+        same operation. Lives that are held tell nothing: who answers what in them is in question.
+    """
+    ops = evidence.ops
+    life, step = evidence.step("context").astype(np.int64), evidence.step("operation")
+    delta = evidence.step("delta_owned").astype(np.int64)
+    taken, given = pairs(life, ops["tid"][step], evidence.function[step], delta)
+    held = np.zeros(len(evidence.replay.contexts), np.bool_)
+    held[evidence.held] = True
+    kept = _in_callback(evidence, step[taken], (_PRE,)) & ~held[life[taken]]
+    before, after = step[taken[kept]], step[given[kept]]
+    passed = _in_callback(evidence, after, _POST) & (ops["major"][after] == ops["major"][before])
+    sites = _site(evidence, before, evidence.context("context_type")[life[taken[kept]]])
+    each, number = np.unique(sites, axis=0, return_inverse=True)
+    number = number.ravel()
+    every, late = np.bincount(number), np.bincount(number, passed)
+    counts = zip(every.tolist(), late.astype(np.int64).tolist(), strict=True)
+    yield dict(zip(map(tuple, each.tolist()), counts, strict=True))
+
+
+def _in_callback(evidence: Evidence, rows: Ints, phases: tuple[int, ...]) -> NDArray[np.bool_]:
+    """Tell which calls were made in an I/O callback before, or after, its operation."""
+    ops = evidence.ops
+    in_callback: NDArray[np.bool_] = ops.has("major")[rows] & np.isin(ops["phase"][rows], phases)
+    return in_callback
+
+
+def _site(evidence: Evidence, rows: Ints, kind: NDArray[np.uint16]) -> Ints:
+    """Name where references are taken: routine, function, IRP_MJ and context type."""
+    ops = evidence.ops
+    parts = (ops["routine"][rows], evidence.function[rows], ops["major"][rows], kind)
+    return np.stack([part.astype(np.int64) for part in parts], axis=1)
