@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from tracecheck.fltmgr import RELEASES
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.leaks import leaked_at_unload, outlived_its_object, outstanding_at_end
-from tracecheck.rules.pairing import Open
+from tracecheck.rules.pairing import Open, pairs
 from tracecheck.rules.registry import Candidate
 
 _LATER = "the capture ended before the filter was unloaded: the release may have come later"
@@ -33,6 +36,21 @@ class Leak:
     judged: int
     doubts: tuple[str, ...]
     certain: bool
+
+
+@dataclass(frozen=True)
+class Answered:
+    """Acquires and the releases that answer them.
+
+    Attributes:
+        taken: The operations that acquired.
+        given: The operations that released, one for each.
+        kind: The type of the context.
+    """
+
+    taken: NDArray[np.uint32]
+    given: NDArray[np.uint32]
+    kind: NDArray[np.uint16]
 
 
 def accused(evidence: Evidence) -> Iterator[Leak]:
@@ -80,6 +98,18 @@ def blame(
     cause = (evidence.names("routine", ops[0]), evidence.names("function", ops[0]))
     message = call(evidence, ops[0]).join(words)
     return Candidate(leak.life, (*ops[:_MOST], *proof), message, leak.judged, cause, doubts, needs)
+
+
+def answered(evidence: Evidence) -> Iterator[Answered]:
+    """Learn from the lives that are not held which releases answer which acquires; one item."""
+    life, op = evidence.step("context").astype(np.int64), evidence.step("operation")
+    delta = evidence.step("delta_owned").astype(np.int64)
+    taken, given = pairs(life, evidence.ops["tid"][op], evidence.function[op], delta)
+    held = np.zeros(len(evidence.replay.contexts), np.bool_)
+    held[evidence.held] = True
+    sound = ~held[life[taken]]
+    taken, given = taken[sound], given[sound]
+    yield Answered(op[taken], op[given], evidence.context("context_type")[life[taken]])
 
 
 def call(evidence: Evidence, op: int) -> str:

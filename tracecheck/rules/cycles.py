@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import pairwise
 
+import numpy as np
+
 from tracecheck.fltmgr import RELEASES, TYPE_NAMES, ContextType, Effect
-from tracecheck.rules.accused import Leak, accused, call
+from tracecheck.rules.accused import Leak, accused, answered, call
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.registry import LEAKS, Candidate, rule
 
@@ -31,11 +33,22 @@ def keep_each_other(evidence: Evidence) -> Iterator[Candidate]:
 
 def _stored(evidence: Evidence) -> Iterator[tuple[int, Leak, int]]:
     """Give the references that surely leaked and whose like is never released, by place in their thread."""
-    effect = evidence.ops.effect()
+    ops, effect = evidence.ops, evidence.ops.effect()
     for leak in evidence.found(accused):
+        kind = int(evidence.context("context_type")[leak.life])
         for op in leak.open.steps if leak.certain else ():
-            if effect[op] == Effect.REFERENCE and evidence.usual_hold(leak.life, op) is None:
+            site = (int(ops["routine"][op]), int(evidence.function[op]), kind)
+            if effect[op] == Effect.REFERENCE and site not in evidence.found(_released)[0]:
                 yield int(evidence.place_in_thread[op]), leak, op
+
+
+def _released(evidence: Evidence) -> Iterator[set[tuple[int, ...]]]:
+    """Give the routine, function and type of references that were released in lives that did not leak."""
+    known = evidence.found(answered)[0]
+    stored = evidence.ops.effect()[known.taken] == Effect.REFERENCE
+    taken, kind = known.taken[stored], known.kind[stored]
+    sites = np.stack([evidence.ops["routine"][taken], evidence.function[taken], kind], axis=1)
+    yield set(map(tuple, np.unique(sites, axis=0).tolist()))
 
 
 def _candidate(evidence: Evidence, one: tuple[Leak, int], other: tuple[Leak, int]) -> Candidate:

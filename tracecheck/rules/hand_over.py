@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tracecheck.rules.accused import accused, blame
+from tracecheck.rules.accused import accused, answered, blame
 from tracecheck.rules.evidence import Evidence, Ints
-from tracecheck.rules.pairing import pairs
 from tracecheck.rules.registry import LEAKS, Candidate, rule
 
 _PRE = 1
@@ -51,18 +51,13 @@ def _habits(evidence: Evidence) -> Iterator[dict[tuple[int, ...], tuple[int, int
 
     Yields:
         One dict: site -> how many were released at all, and how many in the post-operation callback of the
-        same operation. Lives that are held tell nothing: who answers what in them is in question.
+        same operation.
     """
-    ops = evidence.ops
-    life, step = evidence.step("context").astype(np.int64), evidence.step("operation")
-    delta = evidence.step("delta_owned").astype(np.int64)
-    taken, given = pairs(life, ops["tid"][step], evidence.function[step], delta)
-    held = np.zeros(len(evidence.replay.contexts), np.bool_)
-    held[evidence.held] = True
-    kept = _in_callback(evidence, step[taken], (_PRE,)) & ~held[life[taken]]
-    before, after = step[taken[kept]], step[given[kept]]
+    ops, known = evidence.ops, evidence.found(answered)[0]
+    kept = _in_callback(evidence, known.taken, (_PRE,))
+    before, after = known.taken[kept], known.given[kept]
     passed = _in_callback(evidence, after, _POST) & (ops["major"][after] == ops["major"][before])
-    sites = _site(evidence, before, evidence.context("context_type")[life[taken[kept]]])
+    sites = _site(evidence, before, known.kind[kept])
     each, number = np.unique(sites, axis=0, return_inverse=True)
     number = number.ravel()
     every, late = np.bincount(number), np.bincount(number, passed)
@@ -70,14 +65,14 @@ def _habits(evidence: Evidence) -> Iterator[dict[tuple[int, ...], tuple[int, int
     yield dict(zip(map(tuple, each.tolist()), counts, strict=True))
 
 
-def _in_callback(evidence: Evidence, rows: Ints, phases: tuple[int, ...]) -> NDArray[np.bool_]:
+def _in_callback(evidence: Evidence, rows: NDArray[Any], phases: tuple[int, ...]) -> NDArray[np.bool_]:
     """Tell which calls were made in an I/O callback before, or after, its operation."""
     ops = evidence.ops
     in_callback: NDArray[np.bool_] = ops.has("major")[rows] & np.isin(ops["phase"][rows], phases)
     return in_callback
 
 
-def _site(evidence: Evidence, rows: Ints, kind: NDArray[np.uint16]) -> Ints:
+def _site(evidence: Evidence, rows: NDArray[Any], kind: NDArray[np.uint16]) -> Ints:
     """Name where references are taken: routine, function, IRP_MJ and context type."""
     ops = evidence.ops
     parts = (ops["routine"][rows], evidence.function[rows], ops["major"][rows], kind)
