@@ -15,7 +15,7 @@ from tracecheck.rules.registry import LEAKS, Candidate, rule
 _PRE = 1
 _POST = (2, 3)
 # How many references that were taken alike must have been released before a habit shows.
-_HABIT = 12
+_HABIT = 16
 # What part of them the post-operation callback must have released.
 _MOSTLY = 0.9
 _NOT_ALWAYS = "not every reference that was taken like this one was released by the post-operation callback"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tracecheck.simulate.machine import Steps
 
 _FLUSH = 0x09
-_ENOUGH_FOR_A_HABIT = 16
+_ENOUGH_FOR_A_HABIT = 20
 _GROWTH = 40
 _A_MILLISECOND = 10_000
 _GET_OR_SET = "GetOrSetStreamContext"

@@ -85,7 +85,7 @@ FAULTS = {
         "FltUnregisterFilter waits for a reference for ever",
         {
             "got": Way(leaks.got_handle, ("L09",)),
-            "reference": Way(leaks.reference, ("L10",)),
+            "reference": Way(leaks.reference, ("L10", "L09")),
         },
         leak=True,
         unloaded=True,
