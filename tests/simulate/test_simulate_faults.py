@@ -59,7 +59,7 @@ class TestLeaks:
 
     @pytest.mark.parametrize(("code", "variant"), LEAKS)
     def test_only_the_leaked_life_is_not_freed(self, code, variant):
-        """At the end just the faulty life, what it keeps, and what the same fault leaked have a reference out."""
+        """At the end just the faulty life, and what it keeps or leaks with it, has a reference out."""
         truth = run(code, variant, operations=600).truth
         (fault,) = truth.faults
         out = {(life.context, life.generation): life.owned - life.stored for life in truth.lives}
