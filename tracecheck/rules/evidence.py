@@ -146,11 +146,9 @@ class Evidence:
         """Where each life's steps begin; one more element tells where the last one's end."""
         return np.searchsorted(self.step("context"), np.arange(len(self.replay.contexts) + 1))
 
-    @cached_property
-    def step_effect(self) -> NDArray[np.uint8]:
-        """What each step's operation is, an :class:`~tracecheck.fltmgr.Effect`."""
-        effect: NDArray[np.uint8] = self.ops.effect()[self.step("operation")]
-        return effect
+    def steps_of(self, operations: NDArray[np.bool_]) -> Ints:
+        """Find the steps of the operations that a mask picks."""
+        return np.flatnonzero(operations[self.step("operation")])
 
     @cached_property
     def place_in_thread(self) -> Ints:

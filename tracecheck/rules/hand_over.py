@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tracecheck.rules.accused import accused, answered, blame
-from tracecheck.rules.evidence import Evidence, Ints
+from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.registry import LEAKS, Candidate, rule
 
 _PRE = 1
@@ -28,9 +28,10 @@ _WORDS = (
 @rule("L14", "context passed to the post-operation callback and dropped", family=LEAKS)
 def dropped_on_the_way(evidence: Evidence) -> Iterator[Candidate]:
     """Find references of pre-operation callbacks that others like them leave to the post-operation one."""
+    ops = evidence.ops
+    in_callback, phase = ops.has("major"), ops["phase"]
     for leak in evidence.found(accused):
-        open_ = np.array(leak.open.steps)
-        before = open_[_in_callback(evidence, open_, (_PRE,))].tolist()
+        before = [op for op in leak.open.steps if in_callback[op] and phase[op] == _PRE]
         habits = {op: _habit(evidence, leak.life, op) for op in before}
         mine = {op for op, part in habits.items() if part >= _MOSTLY}
         doubts = () if all(habits[op] == 1 for op in mine) else (_NOT_ALWAYS,)
@@ -41,8 +42,9 @@ def dropped_on_the_way(evidence: Evidence) -> Iterator[Candidate]:
 
 def _habit(evidence: Evidence, life: int, op: int) -> float:
     """Tell what part of the references that are taken like this one a post-operation callback releases."""
-    site = _site(evidence, np.array([op]), evidence.context("context_type")[[life]])
-    known = evidence.found(_habits)[0].get(tuple(site[0].tolist()))
+    ops, kind = evidence.ops, int(evidence.context("context_type")[life])
+    site = (int(ops["routine"][op]), int(evidence.function[op]), int(ops["major"][op]), kind)
+    known = evidence.found(_habits)[0].get(site)
     return known[1] / known[0] if known and known[0] >= _HABIT else 0.0
 
 
@@ -50,14 +52,15 @@ def _habits(evidence: Evidence) -> Iterator[dict[tuple[int, ...], tuple[int, int
     """Count, for each site in pre-operation callbacks, the references answered and those answered after it.
 
     Yields:
-        One dict: site -> how many were released at all, and how many in the post-operation callback of the
-        same operation.
+        One dict: (routine, function, IRP_MJ, type) -> how many were released at all, and how many in the
+        post-operation callback of the same operation.
     """
     ops, known = evidence.ops, evidence.found(answered)[0]
     kept = _in_callback(evidence, known.taken, (_PRE,))
     before, after = known.taken[kept], known.given[kept]
     passed = _in_callback(evidence, after, _POST) & (ops["major"][after] == ops["major"][before])
-    sites = _site(evidence, before, known.kind[kept])
+    parts = (ops["routine"][before], evidence.function[before], ops["major"][before], known.kind[kept])
+    sites = np.stack([part.astype(np.int64) for part in parts], axis=1)
     each, number = np.unique(sites, axis=0, return_inverse=True)
     number = number.ravel()
     every, late = np.bincount(number), np.bincount(number, passed)
@@ -70,10 +73,3 @@ def _in_callback(evidence: Evidence, rows: NDArray[Any], phases: tuple[int, ...]
     ops = evidence.ops
     in_callback: NDArray[np.bool_] = ops.has("major")[rows] & np.isin(ops["phase"][rows], phases)
     return in_callback
-
-
-def _site(evidence: Evidence, rows: NDArray[Any], kind: NDArray[np.uint16]) -> Ints:
-    """Name where references are taken: routine, function, IRP_MJ and context type."""
-    ops = evidence.ops
-    parts = (ops["routine"][rows], evidence.function[rows], ops["major"][rows], kind)
-    return np.stack([part.astype(np.int64) for part in parts], axis=1)

@@ -71,9 +71,8 @@ def reference_not_released(evidence: Evidence) -> Iterator[Candidate]:
 @rule("L11", "FltDeleteContext and then no release", family=LEAKS)
 def deleted_and_kept(evidence: Evidence) -> Iterator[Candidate]:
     """Find threads that deleted a context through a reference and released nothing of it after that."""
-    lives = set(evidence.step("context")[evidence.step_effect == Effect.DELETE].tolist())
     for leak in evidence.found(accused):
-        deletion = _kept_after_deletion(evidence, leak.life) if leak.life in lives else None
+        deletion = _kept_after_deletion(evidence, leak.life)
         if deletion is None:
             continue
         before, op = deletion
@@ -233,7 +232,7 @@ def _kept_after_deletion(evidence: Evidence, life: int) -> tuple[set[int], int] 
     rows = slice(evidence.first_step[life], evidence.first_step[life + 1])
     steps, delta = evidence.step("operation")[rows], evidence.step("delta_owned")[rows]
     deletes = np.flatnonzero(
-        (evidence.step_effect[rows] == Effect.DELETE) & (evidence.step("delta_link")[rows] < 0)
+        (evidence.ops.effect()[steps] == Effect.DELETE) & (evidence.step("delta_link")[rows] < 0)
     )
     if not len(deletes):
         return None

@@ -15,6 +15,8 @@ from tracecheck.rules.registry import Candidate, rule
 
 _USES = (Effect.USE, Effect.REFERENCE, Effect.DELETE)
 _MOST = 100
+# How many calls on a context may lie between the set and what its thread does next with it.
+_NEXT = 64
 
 
 @rule("L21", "lost race taken for success", severity="warning", sound=False)
@@ -22,14 +24,10 @@ def used_after_lost_race(evidence: Evidence) -> Iterator[Candidate]:
     """Find new contexts that their thread uses after another one was found attached; once for each site."""
     ops = evidence.ops
     sites: dict[tuple[int, int, int], list[tuple[int, int, int]]] = defaultdict(list)
-    lost = np.flatnonzero(
-        (ops.effect() == Effect.SET)
-        & ops.has("status")
-        & (ops["status"] == STATUS_FLT_CONTEXT_ALREADY_DEFINED)
-    )
-    if not len(lost):
+    lost = ops["status"] == STATUS_FLT_CONTEXT_ALREADY_DEFINED
+    if not lost.any():
         return
-    rows = np.flatnonzero(np.isin(evidence.step("operation"), lost))
+    rows = evidence.steps_of(lost & (ops.effect() == Effect.SET))
     lives = evidence.step("context")[rows]
     own = ops["context"][evidence.step("operation")[rows]] == evidence.context("pointer")[lives]
     for row in rows[own].tolist():
@@ -45,9 +43,9 @@ def used_after_lost_race(evidence: Evidence) -> Iterator[Candidate]:
 def _used(evidence: Evidence, row: int) -> int | None:
     """Find the first use of a context that its thread makes after a set, before it lets go or tries again."""
     thread, op = evidence.ops.thread(), evidence.step("operation")
-    end = int(evidence.first_step[int(evidence.step("context")[row]) + 1])
+    end = min(int(evidence.first_step[int(evidence.step("context")[row]) + 1]), row + 1 + _NEXT)
     mine = row + 1 + np.flatnonzero(thread[op[row + 1 : end]] == thread[op[row]])[:1]
-    if not len(mine) or evidence.step_effect[mine[0]] not in _USES:
+    if not len(mine) or evidence.ops.effect()[op[mine[0]]] not in _USES:
         return None
     return int(op[mine[0]])
 

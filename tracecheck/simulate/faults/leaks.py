@@ -263,7 +263,7 @@ FAULTS = {
             "handle": Way(got_handle),
             "instance": Way(got_instance),
             "volume": Way(got_volume),
-            "shared": Way(shared, ("L14",)),
+            "shared": Way(shared, ("L10", "L14")),
         },
         leak=True,
     ),
