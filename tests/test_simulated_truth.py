@@ -231,7 +231,7 @@ class TestFaults:
         still come: the other variants of L02 are found, and no more is asked. L03 is a heuristic:
         possible, and but a note where FltReferenceContext took the reference, which drivers do for lists.
         """
-        loaded = rule in {"L02", "L03"}
+        loaded = FAULTS[rule].loaded
         for seed in (80, 81):
             run = Scenario(seed=seed, operations=OPERATIONS, unload=not loaded, returns=True)
             truth, analysis = play(replace(run, faults=(Fault(rule, variant),)), tmp_path / "fault.etl")

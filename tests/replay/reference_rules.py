@@ -23,6 +23,8 @@ RULES = {
     "use freed": "R04",
     "use unowned": "R05",
 }
+#: The rules that the model knows; the package has more.
+MODELLED = {*RULES.values(), "L01", "L02", "L03", "L09", "M01", "M03", "M04"}
 
 
 class Finding(NamedTuple):

@@ -58,6 +58,7 @@ def of_package(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) ->
                     row["severity"],
                 )
                 for row in plain_rows(findings)
+                if row["rule"] in rules.MODELLED
             ),
             key=repr,
         ),

@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.etl.columns import NO_ID
-from tracecheck.fltmgr import ROUTINES, Effect
+from tracecheck.fltmgr import ROUTINES, Effect, Routine
 from tracecheck.fltmgr.status import FAILURE_BIT, KEEP_IF_EXISTS
 from tracecheck.payload.arrow import whole
 
@@ -73,15 +73,11 @@ class Ops:
 
     def effect(self) -> NDArray[np.uint8]:
         """Give each row's :class:`~tracecheck.fltmgr.Effect`."""
-        return self._by_routine(
-            "effect", [int(ROUTINES[r].effect) if r in ROUTINES else 0 for r in self.routines()]
-        )
+        return self.once("effect", lambda: self._by_routine(lambda known: int(known.effect)))
 
     def slot_type(self) -> NDArray[np.uint8]:
         """Give the context type that each row's routine works on, 0 where it works on any."""
-        return self._by_routine(
-            "type", [ROUTINES[r].context_type if r in ROUTINES else 0 for r in self.routines()]
-        )
+        return self.once("type", lambda: self._by_routine(lambda known: known.context_type))
 
     def routines(self) -> list[str]:
         """Give the strings that the routine column's codes are of."""
@@ -109,12 +105,10 @@ class Ops:
             self._arrays["by thread"] = np.argsort(thread, kind="stable")
         return self._arrays["by thread"]
 
-    def _by_routine(self, name: str, values: list[int]) -> NDArray[np.uint8]:
-        if name not in self._arrays:
-            self._arrays[name] = (
-                np.array([*values, 0], np.uint8)[self["routine"]] if self.size else np.zeros(0, np.uint8)
-            )
-        return self._arrays[name]
+    def _by_routine(self, value: Callable[[Routine], int]) -> NDArray[np.uint8]:
+        """Give each row what is known of its routine, 0 where nothing is."""
+        values = [value(ROUTINES[name]) if name in ROUTINES else 0 for name in self.routines()]
+        return np.array([*values, 0], np.uint8)[self["routine"]] if self.size else np.zeros(0, np.uint8)
 
     def succeeded(self) -> Bools:
         """Tell which calls succeeded, by their status or by what they returned."""

@@ -86,7 +86,7 @@ def _call(operation: Row, context: int) -> str:
         text += f" = {STATUS_NAMES.get(status, f'{status:#010x}')}"
     if operation["context"] == context:
         return text
-    if operation["old_context"] == context:
+    if context and operation["old_context"] == context:
         return f"{text} (old context)"
     return f"{text} (of {pointer(operation['context'])})" if operation["has_context"] else text
 

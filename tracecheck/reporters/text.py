@@ -135,7 +135,7 @@ class _Report:
             yield f"  {main['confidence']} because {clean(reason)}"
         for other in others:
             sureness = f"{other['severity']}, {other['confidence']}"
-            yield f"  also {clean(other['rule'])} ({sureness}): {clean(other['message'])}"
+            yield f"  also {clean(other['rule'])} ({sureness}): {clean(_news(other, main))}"
         yield f"  signature: {clean(main['signature'])}"
         filter_ = self.contexts[main["context_id"]]["filter"] if life.steps else 0
         for step in next_steps(main, self.analysis.paths, filter_):
@@ -211,6 +211,12 @@ def _alike(cases: list[list[Row]]) -> list[list[list[Row]]]:
         main = case[0]
         groups.setdefault(main["rule"] if main["context_id"] is None else main["signature"], []).append(case)
     return list(groups.values())
+
+
+def _news(other: Row, main: Row) -> str:
+    """Leave out of a message what the main finding of the same context says already at its end."""
+    what, told, rest = str(other["message"]).rpartition("; ")
+    return what if told and str(main["message"]).endswith(told + rest) else str(other["message"])
 
 
 def _tally(cases: list[list[Row]]) -> str:

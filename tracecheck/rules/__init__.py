@@ -1,11 +1,33 @@
 """Rules: contexts and steps to findings, each with how sure it is."""
 
-from tracecheck.rules import leaks, quality, releases
+from tracecheck.rules import (
+    cycles,
+    growth,
+    hand_over,
+    leak_causes,
+    leaks,
+    lost_race,
+    open_sections,
+    quality,
+    releases,
+    teardown,
+)
 from tracecheck.rules.judge import Judgement, judge, signature
 from tracecheck.rules.registry import RULES, Candidate, Rule
 from tracecheck.rules.table import FINDINGS
 
 # Importing a family enters its rules into RULES.
-FAMILIES = (leaks, releases, quality)
+FAMILIES = (
+    leaks,
+    leak_causes,
+    hand_over,
+    growth,
+    cycles,
+    lost_race,
+    open_sections,
+    teardown,
+    releases,
+    quality,
+)
 
 __all__ = ["FAMILIES", "FINDINGS", "RULES", "Candidate", "Judgement", "Rule", "judge", "signature"]

@@ -146,6 +146,18 @@ class Evidence:
         """Where each life's steps begin; one more element tells where the last one's end."""
         return np.searchsorted(self.step("context"), np.arange(len(self.replay.contexts) + 1))
 
+    def steps_of(self, operations: NDArray[np.bool_]) -> Ints:
+        """Find the steps of the operations that a mask picks."""
+        return np.flatnonzero(operations[self.step("operation")])
+
+    @cached_property
+    def place_in_thread(self) -> Ints:
+        """Where each operation stands in ``ops.by_thread()``."""
+        rows = self.ops.by_thread()
+        place = np.empty(len(rows), np.int64)
+        place[rows] = np.arange(len(rows))
+        return place
+
     @cached_property
     def held(self) -> Ints:
         """Lives of known birth that end with references nobody released."""

@@ -135,7 +135,7 @@ def _finding(
     evidence: Evidence, rule: Rule, candidate: Candidate, original: Callable[[str], str]
 ) -> dict[str, Any]:
     """Make the row of a fault."""
-    doubts = tuple(_doubts(evidence, rule, candidate))
+    doubts = tuple(doubts_of(evidence, rule, candidate))
     confidence = "possible" if doubts else "definite"
     if not doubts and candidate.needs:
         doubts = tuple(_weaknesses(evidence, candidate))
@@ -170,7 +170,7 @@ def _weaknesses(evidence: Evidence, candidate: Candidate) -> Iterator[str]:
         yield "of a call only the intent was logged: that it succeeded is assumed, as no line says it failed"
 
 
-def _doubts(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[str]:
+def doubts_of(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[str]:
     """Say why a fault is no more than possible."""
     yield from candidate.doubts
     if not rule.sound:
@@ -187,5 +187,5 @@ def _doubts(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[st
         yield "the status of a call was not logged: that it succeeded is assumed"
     if candidate.life in evidence.replay.uncertain:
         yield "a call may have returned this context as an old one without the log telling"
-    if candidate.needs == RELEASES and evidence.misses_releases:
+    if candidate.needs >= RELEASES and evidence.misses_releases:
         yield "contexts were freed while references to them were owned: not every release was logged"

@@ -9,11 +9,11 @@ from tracecheck.fltmgr import RELEASES, ContextType, Effect
 from tracecheck.rules.evidence import Evidence, Unload
 from tracecheck.rules.registry import LEAKS, Candidate, rule
 
-# No call keeps a reference for as long as this after the object that it works on has gone, nanoseconds.
-_LONG_GONE = 1_000_000_000
-_GETS = (Effect.GET, Effect.GET_MANY)
+#: No call keeps a reference for as long as this after the object that it works on has gone, nanoseconds.
+LONG_GONE = 1_000_000_000
 _STORED = "references that are taken like this one are often kept in another structure, and released with it"
-_CUT_OFF = "the calls that hold it may still have been running when the capture ended"
+#: Why a leak is not certain that only the end of the capture shows.
+CUT_OFF = "the calls that hold it may still have been running when the capture ended"
 
 
 @rule("L01", "leak at filter unload", family=LEAKS)
@@ -30,7 +30,7 @@ def leaked_at_unload(evidence: Evidence) -> Iterator[Candidate]:
                 evidence.never,
             )
             cut_off = evidence.in_flight(life) or evidence.is_draining(unload)
-            doubts = (_CUT_OFF,) if cut_off else ()
+            doubts = (CUT_OFF,) if cut_off else ()
         else:
             when, until = "the filter's unload had ended", unload.ended
         yield _leak(evidence, life, f"when {when}", until, doubts, unload)
@@ -47,8 +47,8 @@ def outlived_its_object(evidence: Evidence) -> Iterator[Candidate]:
         unload = evidence.unload_of(life)
         doubts: tuple[str, ...] = ()
         # Until an unload has ended a release may still follow, of a call that is slow or was cut off.
-        if (unload is None or unload.ended is None) and evidence.end - int(gone[life]) < _LONG_GONE:
-            doubts = (_CUT_OFF,)
+        if (unload is None or unload.ended is None) and evidence.end - int(gone[life]) < LONG_GONE:
+            doubts = (CUT_OFF,)
         until = unload.ended if unload is not None and unload.ended is not None else evidence.never
         yield _leak(evidence, life, "after its object was gone", until, doubts, unload)
 
@@ -64,29 +64,6 @@ def outstanding_at_end(evidence: Evidence) -> Iterator[Candidate]:
         if all(_may_be_stored(evidence, life, op) for op in evidence.unanswered(life).steps):
             leak = replace(leak, severity="note", doubts=(*leak.doubts, _STORED))
         yield leak
-
-
-@rule("L09", "get not released", family=LEAKS)
-def get_not_released(evidence: Evidence) -> Iterator[Candidate]:
-    """Find the gets among what L01, L02 and L03 found unanswered."""
-    certain = {c.life: c for find in (outlived_its_object, leaked_at_unload) for c in evidence.found(find)}
-    likely = {c.life: c for c in evidence.found(outstanding_at_end) if c.severity is None}
-    effect = evidence.ops.effect()
-    for life, leak in (likely | certain).items():
-        assert life is not None
-        open_ = evidence.unanswered(life)
-        gets = tuple(op for op in open_.steps if effect[op] in _GETS)
-        if not gets:
-            continue
-        doubts = leak.doubts
-        if not all(effect[op] in _GETS for op in open_.candidates):
-            doubts += ("which of its references was not released is not certain",)
-        if life not in certain:
-            doubts += ("the capture ended before the filter was unloaded: the release may have come later",)
-        routine, where = evidence.names("routine", gets[0]), evidence.names("site", gets[0])
-        message = f"{routine} {_at(where)}took a reference that nothing released"
-        cause = (routine, evidence.names("function", gets[0]))
-        yield Candidate(life, gets, message, leak.judged, cause, doubts, RELEASES)
 
 
 def _leak(

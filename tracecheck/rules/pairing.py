@@ -90,13 +90,18 @@ def holds(life: Ints, thread: Ints, function: Ints, delta: Ints, time: Ints) -> 
     Returns:
         The rows of the acquires that were answered, and how long each was held, nanoseconds.
     """
+    taken, given = pairs(life, thread, function, delta)
+    return taken, np.maximum(time[given] - time[taken], 0)
+
+
+def pairs(life: Ints, thread: Ints, function: Ints, delta: Ints) -> tuple[Ints, Ints]:
+    """Pair acquires with releases as :func:`holds` does; give the rows of both."""
     rows = np.flatnonzero(delta)
     flow = _number(life[rows], thread[rows], function[rows])
     taken, given = _match(flow, rows, delta)
     left = np.setdiff1d(rows, np.concatenate([taken, given]), assume_unique=True)
     more_taken, more_given = _match(life[left], left, delta)
-    taken, given = np.concatenate([taken, more_taken]), np.concatenate([given, more_given])
-    return taken, np.maximum(time[given] - time[taken], 0)
+    return np.concatenate([taken, more_taken]), np.concatenate([given, more_given])
 
 
 def _number(life: Ints, thread: Ints, function: Ints) -> Ints:

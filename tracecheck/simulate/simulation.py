@@ -49,6 +49,7 @@ _BYTES_OF_KERNEL_EVENTS = 190  # that come with an event, where they are logged
 _SILENT_FUNCTIONS = ("PreRead", "PostRead", "ScanWorker")
 _FIRST_FAULT, _LAST_FAULT = 0.25, 0.65
 _DETACH_AT = 0.5
+_DETACHING = ("L02", "E03")  # faults that detach an instance themselves
 _SHORTEST_PATIENCE = 20_000
 _CAPTURE_RULES = {"late": ("M01", "M04"), "lost": ("M01", "M04"), "partial": ("M03", "M04")}
 
@@ -248,7 +249,7 @@ class _Run:
         return made and not self._faults and not self._busy
 
     def _may_detach(self) -> bool:
-        return self.scenario.detach and all(fault.rule != "L02" for fault in self.scenario.faults)
+        return self.scenario.detach and all(fault.rule not in _DETACHING for fault in self.scenario.faults)
 
     def _make_driver(self, name: str, flt: Filter) -> Driver:
         scenario = self.scenario

@@ -151,7 +151,13 @@ class World:
         return cached[self.machine.below(min(_HOT, len(cached)))] if cached else self.make_stream(volume)
 
     def open(
-        self, thread: Thread, stream: Stream, *, paging: bool = False, sure: bool = False
+        self,
+        thread: Thread,
+        stream: Stream,
+        *,
+        paging: bool = False,
+        sure: bool = False,
+        transacted: bool = False,
     ) -> Steps[FileObject | None]:
         """IRP_MJ_CREATE through all drivers; None where it failed below them.
 
@@ -160,11 +166,12 @@ class World:
             stream: What is opened.
             paging: As a paging file.
             sure: It does not fail.
+            transacted: In a transaction, whatever the mix says.
         """
         machine, mix = self.machine, self.scenario.mix
         stream.opens += 1
         file = FileObject(self._files_of.take(), stream, paging)
-        if not paging and machine.random() < mix.transactions:
+        if not paging and (machine.random() < mix.transactions or transacted):
             file.transaction = Transaction(self._transactions_of.take())
         seen = []
         io = self.io(file, CREATE)

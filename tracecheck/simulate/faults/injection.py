@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tracecheck.errors import UsageError
 from tracecheck.simulate.conditions import nanoseconds
-from tracecheck.simulate.objects import ON_STREAM, STREAM, TYPE_NAMES, Context
+from tracecheck.simulate.objects import ON_STREAM, STREAM, TRANSACTION, TYPE_NAMES, Context
 from tracecheck.simulate.truth import FaultTruth
 
 if TYPE_CHECKING:
@@ -61,15 +62,24 @@ class Injection:
         """Open a new file that no other thread will open, and whose context of type ``needs`` is set."""
         for _ in range(_TRIES):
             stream = self.world.make_stream(volume, private=True)
-            file = yield from self.world.open(self.thread, stream, sure=True)
+            file = yield from self.world.open(self.thread, stream, sure=True, transacted=needs == TRANSACTION)
             assert file is not None
             instance = self.driver.instances[volume]
-            node = stream if needs & ON_STREAM else file
+            node = file.transaction if needs == TRANSACTION else stream if needs & ON_STREAM else file
+            assert node is not None
             if instance.key | needs in node.slots:
                 return file, instance
             yield from self.world.close(self.thread, file)
             yield from self.world.retire(self.thread, stream)
         raise UsageError("the mix makes no contexts of the type that the fault needs")
+
+    def open_paging(self, volume: Volume) -> Steps[tuple[FileObject, Instance]]:
+        """Open a new paging file: contexts can't be set on it."""
+        stream = self.world.make_stream(volume, private=True)
+        stream.supports = False
+        file = yield from self.world.open(self.thread, stream, paging=True, sure=True)
+        assert file is not None
+        return file, self.driver.instances[volume]
 
     def blame(self, key: str, context: Context, thread: Thread | None = None) -> None:
         """Take down that the event just written is the fault."""
@@ -100,6 +110,15 @@ class Injection:
         """Take down that the reference which the event just written took is never dropped."""
         self.driver.forget(context)
         self.blame(key, context)
+
+    def leak_too(self, context: Context) -> None:
+        """Take down that a context is never freed either, of the fault that was taken down already."""
+        self.driver.forget(context)
+        assert self.found is not None
+        more: tuple[dict[str, str | int], ...] = tuple(
+            {"context": hex(one.pointer), "generation": one.generation} for one in (context, *context.stored)
+        )
+        self.found = replace(self.found, consequences=self.found.consequences + more)
 
     def phantom(self, key: str, context: Context, *more: int, thread: Thread | None = None) -> Steps[None]:
         """Log a call that would break the machine, do not make it, and take it down as the fault.

@@ -238,7 +238,7 @@ FAULTS = {
     "L02": Rule(
         "a reference is out when its object goes away",
         {
-            "instance": Way(after_instance, ("L09",)),
+            "instance": Way(after_instance, ("L09", "L14", "E03")),
             "stream": Way(after_stream, ("L10", "L09")),
             "handle": Way(after_handle, ("L09",)),
         },
@@ -249,7 +249,7 @@ FAULTS = {
         "a reference is still out at the end of the capture",
         {
             "allocation": Way(allocation, ("L04",)),
-            "get": Way(got_stream, ("L09",)),
+            "get": Way(got_stream, ("L09", "L14")),
             "reference": Way(reference, ("L10", "L09")),
             "kept": Way(kept, ("L06",)),
         },
@@ -259,11 +259,11 @@ FAULTS = {
     "L09": Rule(
         "a path returns without releasing what FltGetXxxContext gave",
         {
-            "stream": Way(got_stream),
+            "stream": Way(got_stream, ("L14",)),
             "handle": Way(got_handle),
             "instance": Way(got_instance),
             "volume": Way(got_volume),
-            "shared": Way(shared),
+            "shared": Way(shared, ("L10", "L14")),
         },
         leak=True,
     ),
