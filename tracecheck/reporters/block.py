@@ -29,6 +29,8 @@ _WORDS = {
     Effect.REFERENCE: "bad reference by",
     Effect.CLEANUP: "cleaned up by",
     Effect.ALLOCATE: "bad allocation by",
+    Effect.UNLOAD: "unload begun by",
+    Effect.UNREGISTER: "unload begun by",
 }
 
 
