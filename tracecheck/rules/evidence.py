@@ -95,6 +95,7 @@ class Evidence:
         self.coverage = coverage
         self._arrays: dict[str, NDArray[Any]] = {}
         self._found: dict[object, list[Any]] = {}
+        self._names: dict[str, list[str]] = {}
 
     def found(self, find: Callable[[Evidence], Iterable[T]]) -> list[T]:
         """Give what a rule, or anything else that looks at the whole evidence, finds; it is asked once."""
@@ -336,8 +337,11 @@ class Evidence:
 
     def names(self, column: str, op: int) -> str:
         """Give a name of an operation, "" where it was not logged."""
-        value = self.ops.table.column(column)[op].as_py()
-        return str(value) if value is not None else ""
+        if not self.ops.has(column)[op]:
+            return ""
+        if column not in self._names:
+            self._names[column] = whole(self.ops.table.column(column)).dictionary.to_pylist()
+        return self._names[column][int(self.ops[column][op])]
 
 
 def describe_loss(loss: dict[str, Any]) -> str:

@@ -16,6 +16,12 @@ from tracecheck.rules.registry import LEAKS, Candidate, rule
 _FLOW = 8
 _NEVER_SET = " made this context: nothing ever attached it, and nothing released it"
 _OTHER_FUNCTION = "that the get which failed belongs to the same path is inferred from its thread"
+_ACQUIRES = {
+    int(Effect.DELETE_BY_OBJECT): ("L08",),
+    int(Effect.GET): ("L09",),
+    int(Effect.GET_MANY): ("L09", "L12"),
+    int(Effect.REFERENCE): ("L10",),
+}
 _DROPPED = {
     "L06": " lost a race and returned this context as the old one: nothing released it",
     "L07": " replaced this context and returned it as the old one: nothing released it",
@@ -137,13 +143,7 @@ def _kinds(evidence: Evidence, op: int) -> tuple[str, ...]:
     effect = evidence.ops.effect()[op]
     if effect == Effect.SET:
         return ("L07",) if evidence.ops.succeeded()[op] else ("L06",)
-    of_others = {
-        Effect.DELETE_BY_OBJECT: ("L08",),
-        Effect.GET: ("L09",),
-        Effect.GET_MANY: ("L09", "L12"),
-        Effect.REFERENCE: ("L10",),
-    }
-    return of_others.get(effect, ())
+    return _ACQUIRES.get(int(effect), ())
 
 
 def _of_allocation(evidence: Evidence, leak: Leak) -> Iterator[tuple[str, Candidate]]:
