@@ -68,7 +68,10 @@ class Calls:
         self.undertaker: Thread | None = None
         self._shortage = shortage
         self._shapes = {key: log.shape(site, driver) for key, site in (SITES | sites).items()}
-        self._shapes["entry.registered"] = log.shape(SITES["entry.register"], driver, ("Filter", "Status"))
+        for key in ("entry", "bad"):
+            site = (SITES | sites).get(f"{key}.register")
+            if site is not None:
+                self._shapes[f"{key}.registered"] = log.shape(site, driver, ("Filter", "Status"))
         for shape in self._shapes.values():
             shape.silent = silent(shape.site)
         self._kinds = {key: kind_of(shape.site.routine) for key, shape in self._shapes.items()}
@@ -82,11 +85,12 @@ class Calls:
         """Log a callback, or a call that changes no count."""
         self.log.write(thread, self._shapes[key], self.machine.now, *values)
 
-    def allocate(self, thread: Thread, key: str) -> Steps[Context | None]:
-        """FltAllocateContext: a new context, None where it failed."""
+    def allocate(self, thread: Thread, key: str, pool: int | None = None) -> Steps[Context | None]:
+        """FltAllocateContext: a new context, None where it failed; ``pool`` is one other than the usual."""
         machine, shape = self.machine, self._shapes[key]
         kind = shape.site.kind
-        size, pool, _, _ = want = REGISTRATIONS[kind]
+        want = REGISTRATIONS[kind]
+        size, pool = want.size, want.pool if pool is None else pool
         begin = machine.now
         yield machine.delay()
         status, context = STATUS_INSUFFICIENT_RESOURCES, None
