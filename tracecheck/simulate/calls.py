@@ -68,10 +68,7 @@ class Calls:
         self.undertaker: Thread | None = None
         self._shortage = shortage
         self._shapes = {key: log.shape(site, driver) for key, site in (SITES | sites).items()}
-        for key in ("entry", "bad"):
-            site = (SITES | sites).get(f"{key}.register")
-            if site is not None:
-                self._shapes[f"{key}.registered"] = log.shape(site, driver, ("Filter", "Status"))
+        self._shapes["entry.registered"] = log.shape(SITES["entry.register"], driver, ("Filter", "Status"))
         for shape in self._shapes.values():
             shape.silent = silent(shape.site)
         self._kinds = {key: kind_of(shape.site.routine) for key, shape in self._shapes.items()}

@@ -22,7 +22,6 @@ FAULTS: dict[str, Rule] = {
 FAULT_SITES: dict[str, Site] = {
     **misuse.SITES,
     **allocation.SITES,
-    **registration.SITES,
     **irql.SITES,
     **positions.SITES,
     **sections.SITES,

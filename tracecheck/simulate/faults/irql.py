@@ -23,8 +23,8 @@ _POST = "PostWrite"
 
 #: The call sites of faulty code.
 SITES = {
-    "bad.dpc-release": Site("FltReleaseContext", "PostRead", 474, READ, POST, DISPATCH),
-    "bad.dpc-use": Site("ContextUse", "PostRead", 472, READ, POST, DISPATCH),
+    "bad.dpc-release": Site("FltReleaseContext", "CompleteRead", 474, READ, POST, DISPATCH),
+    "bad.dpc-use": Site("ContextUse", "CompleteRead", 472, READ, POST, DISPATCH),
     "bad.dpc-get": Site(_GET, _POST, 581, WRITE, POST, DISPATCH),
     "bad.dpc-got-release": Site("FltReleaseContext", _POST, 583, WRITE, POST, DISPATCH),
     "bad.dpc-allocate": Site("FltAllocateContext", _POST, 592, WRITE, POST, DISPATCH, STREAM),

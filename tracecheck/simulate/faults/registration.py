@@ -1,4 +1,7 @@
-"""Scripts of registrations that FltRegisterFilter refuses, or that are of no use."""
+"""Scripts of registrations that FltRegisterFilter refuses, or that are of no use.
+
+The driver registers a second filter beside its own, by the same lines of its source.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,6 @@ from tracecheck.fltmgr.status import STATUS_FLT_INVALID_CONTEXT_REGISTRATION, ST
 from tracecheck.simulate.faults.form import Rule, Way
 from tracecheck.simulate.objects import INSTANCE, STREAM
 from tracecheck.simulate.registration import NON_PAGED_NX, REGISTRATIONS, VARIABLE_SIZE
-from tracecheck.simulate.sites import Site
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,13 +20,6 @@ if TYPE_CHECKING:
 
 _SECOND_FILTER = 0x2B0  # how far behind the driver's own filter that of its second registration lies
 _TAG = REGISTRATIONS[STREAM].pool_tag
-
-#: The call sites of faulty code: the driver registers a second filter, beside its own.
-SITES = {
-    "bad.register": Site("FltRegisterFilter", "RegisterSecond", 57),
-    "bad.unregister-begin": Site("FltUnregisterFilter", "UnregisterSecond", 83, phase=1),
-    "bad.unregister-end": Site("FltUnregisterFilter", "UnregisterSecond", 83, phase=2),
-}
 
 
 def _registering(
@@ -42,15 +37,15 @@ def _registering(
         calls, thread = hand.calls, hand.thread
         pointer = calls.filter.pointer + _SECOND_FILTER * 16
         for kind, size, tag in entries:
-            calls.note(thread, "bad.register", pointer, kind, size, tag, NON_PAGED_NX)
-            hand.blame("bad.register", None)
+            calls.note(thread, "entry.register", pointer, kind, size, tag, NON_PAGED_NX)
+            hand.blame("entry.register", None)
             yield 2
-        calls.note(thread, "bad.registered", pointer, status)
+        calls.note(thread, "entry.registered", pointer, status)
         if unload:
             yield 50
-            calls.note(thread, "bad.unregister-begin", pointer)
+            calls.note(thread, "unregister.begin", pointer)
             yield 50
-            calls.note(thread, "bad.unregister-end", pointer)
+            calls.note(thread, "unregister.end", pointer)
 
     return script
 
