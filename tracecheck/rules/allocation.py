@@ -25,7 +25,6 @@ from tracecheck.rules.registry import Candidate, rule
 Marks = NDArray[np.bool_]
 
 _SERVED = "the allocation succeeded: what was logged may not be what was passed"
-_TYPED = "the type is the profile's: the log does not tell it"
 _IN_FORCE = "type and size were registered: the registration that was logged may not be the one in force"
 _TYPE, _NEITHER, _SIZE = 1, 2, 3
 _NO_SIZE = 1 << 40
@@ -82,10 +81,11 @@ def paged_volume_context(evidence: Evidence) -> Iterator[Candidate]:
     volume = ops["context_type"][rows] == ContextType.VOLUME
     paged = ops.has("pool")[rows] & (ops["pool"][rows] & PAGED_POOL != 0)
     refused = _returned(evidence, rows, STATUS_FLT_MUST_BE_NONPAGED_POOL)
-    doubts = (_TYPED,) if evidence.coverage.profile else ()
+    # Where a profile tells the type, what is not known of the profile weakens it.
+    needs = frozenset({"FltAllocateContext"} if evidence.coverage.profile else ())
     for site in call_sites(evidence, rows[(volume & paged) | refused]):
         words = "asked for {kind} from paged pool: it must be nonpaged"
-        yield candidate(evidence, site, words, doubts=doubts)
+        yield candidate(evidence, site, words, needs=needs)
 
 
 @rule("A06", "invalid pool type", severity="warning")

@@ -115,6 +115,8 @@ def section_set(evidence: Evidence) -> Iterator[Candidate]:
     rows = rows[(life >= 0) & sections[life]]
     refused = np.zeros(ops.size, np.bool_)
     refused[rows] = ops.has("status")[rows] & (ops["status"][rows] & FAILURE_BIT != 0)
+    # Where a profile tells the type, what is not known of the profile weakens it.
+    needs = frozenset({"FltAllocateContext"} if evidence.coverage.profile else ())
     for site in call_sites(evidence, rows):
         site = site.only(refused)
         first = int(site.rows[0])
@@ -122,9 +124,7 @@ def section_set(evidence: Evidence) -> Iterator[Candidate]:
         begun = int(evidence.context("first")[lives_at(evidence)[first]])
         gap = evidence.gap_during(begun, int(ops["time"][first]))
         doubts += [f"{gap}: another context may have had this address meanwhile"] if gap else []
-        if evidence.coverage.profile:
-            doubts.append("the type is the profile's: the log does not tell it")
-        yield candidate(evidence, site, "was given a section context", doubts=tuple(doubts))
+        yield candidate(evidence, site, "was given a section context", doubts=tuple(doubts), needs=needs)
 
 
 def _bad_closes(evidence: Evidence, status: int, closed: bool, why: str) -> Iterator[Candidate]:

@@ -15,7 +15,15 @@ from tracecheck.simulate.callbacks import (
     pre_network_query_open,
 )
 from tracecheck.simulate.machine import FREQUENCY, Machine, Steps, Thread
-from tracecheck.simulate.objects import AddressSpace, FileObject, Instance, Stream, Transaction, Volume
+from tracecheck.simulate.objects import (
+    TRANSACTION,
+    AddressSpace,
+    FileObject,
+    Instance,
+    Stream,
+    Transaction,
+    Volume,
+)
 from tracecheck.simulate.sites import CLEANUP, CLOSE, CREATE, NETWORK_QUERY_OPEN, POST, PRE
 
 if TYPE_CHECKING:
@@ -57,6 +65,7 @@ class World:
         drivers: The loaded drivers, the highest altitude first.
         closing: Set when the threads shall end.
         kernel: Logs the kernel's events, None where they are not logged.
+        unregistered: Types that the drivers do not register, for a fault that allocates one all the same.
     """
 
     def __init__(
@@ -69,6 +78,8 @@ class World:
         self.drivers: list[Driver] = []
         self.closing = False
         self.kernel: Kernel | None = None
+        left_out = any(fault.rule == "A01" for fault in scenario.faults)
+        self.unregistered = frozenset({TRANSACTION} if left_out else ())
         self._streams_of = space.lookaside(0x1A0)
         self._files_of = space.lookaside(0x180)
         self._transactions_of = space.lookaside(0x2D0)
@@ -166,7 +177,8 @@ class World:
         machine, mix = self.machine, self.scenario.mix
         stream.opens += 1
         file = FileObject(self._files_of.take(), stream, paging)
-        if not paging and machine.random() < mix.transactions:
+        transacted = not paging and machine.random() < mix.transactions
+        if transacted and TRANSACTION not in self.unregistered:
             file.transaction = Transaction(self._transactions_of.take())
         seen = []
         io = self.io(file, CREATE)

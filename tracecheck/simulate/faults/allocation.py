@@ -14,7 +14,7 @@ from tracecheck.fltmgr.status import (
 from tracecheck.simulate.faults.form import Rule, Way
 from tracecheck.simulate.faults.leaks import allocate
 from tracecheck.simulate.faults.misuse import lost, unhooked
-from tracecheck.simulate.objects import FILE, STREAM, STREAMHANDLE, VOLUME
+from tracecheck.simulate.objects import FILE, STREAM, TRANSACTION, VOLUME
 from tracecheck.simulate.registration import NON_PAGED_NX, PAGED, REGISTRATIONS
 from tracecheck.simulate.sites import Site
 
@@ -24,14 +24,13 @@ if TYPE_CHECKING:
     from tracecheck.simulate.faults.injection import Injection
     from tracecheck.simulate.machine import Steps
 
-_TWO_TYPES = STREAM | STREAMHANDLE
 _NON_PAGED = 0x0
 _POOL_FLAG_NON_PAGED = 0x40
 _PROPER = 8
 
 #: The call sites of faulty code.
 SITES = {
-    "bad.allocate-both": Site("FltAllocateContext", "AllocateContexts", 211, kind=_TWO_TYPES),
+    "bad.allocate-tx": Site("FltAllocateContext", "AllocateContexts", 211, kind=TRANSACTION),
     "bad.allocate-stream": Site("FltAllocateContext", "AllocateContexts", 224, kind=STREAM),
     "bad.allocate-file": Site("FltAllocateContext", "AllocateContexts", 237, kind=FILE),
     "bad.allocate-volume": Site("FltAllocateContext", "AllocateContexts", 250, kind=VOLUME),
@@ -90,9 +89,9 @@ FAULTS = {
     "A01": Rule(
         "an allocation of a type that was not registered",
         {
-            "both": Way(
+            "transaction": Way(
                 _refusing(
-                    "bad.allocate-both", _TWO_TYPES, STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND, _STREAM_SIZE
+                    "bad.allocate-tx", TRANSACTION, STATUS_FLT_CONTEXT_ALLOCATION_NOT_FOUND, 0xA0, PAGED
                 )
             )
         },
