@@ -181,14 +181,13 @@ def registered_in_vain(evidence: Evidence) -> Iterator[Candidate]:
         return
     ops = evidence.ops
     rows = np.flatnonzero(ops.effect() == Effect.ALLOCATE)
-    pairs, counts = np.unique(
-        np.stack([ops["filter"][rows], ops["context_type"][rows].astype(np.uint64)]),
-        axis=1,
-        return_counts=True,
+    filters, number = np.unique(ops["filter"][rows], return_inverse=True)
+    keys, counts = np.unique(
+        number.reshape(-1) << 16 | ops["context_type"][rows].astype(np.int64), return_counts=True
     )
     made: dict[int, dict[int, int]] = {}
-    for filter_, kind, count in zip(*pairs.tolist(), counts.tolist(), strict=True):
-        made.setdefault(filter_, {})[kind] = count
+    for key, count in zip(keys.tolist(), counts.tolist(), strict=True):
+        made.setdefault(int(filters[key >> 16]), {})[key & 0xFFFF] = count
     unloads = {unload.filter: unload for unload in evidence.unloads if unload.ended is not None}
     for filter_, every in found.items():
         used = made.get(filter_, {}) | made.get(0, {})
