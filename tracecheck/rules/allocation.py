@@ -136,7 +136,7 @@ def _allocations(evidence: Evidence) -> Ints:
     def make() -> NDArray[np.int64]:
         return np.flatnonzero(evidence.ops.effect() == Effect.ALLOCATE)
 
-    return evidence.ops.once("allocations", make)
+    return evidence.ops.once("rows of allocations", make)
 
 
 def _failed(evidence: Evidence, rows: Ints) -> Marks:
@@ -161,7 +161,7 @@ def _marks(evidence: Evidence, rows: Ints) -> Marks:
 def _unregistered(evidence: Evidence, which: int) -> Ints:
     """Find the allocations that failed because the type, or because the size, was not registered."""
     rows = _allocations(evidence)
-    verdict = evidence.ops.once("unregistered", lambda: _verdicts(evidence, rows))
+    verdict = evidence.ops.once("what was not registered", lambda: _verdicts(evidence, rows))
     found: Ints = rows[verdict == which]
     return found
 

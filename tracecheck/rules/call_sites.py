@@ -50,7 +50,7 @@ def lives_at(evidence: Evidence) -> Ints:
         life[op[own]] = context[own]
         return life
 
-    return evidence.ops.once("life", make)
+    return evidence.ops.once("life of the context", make)
 
 
 def pool_of(evidence: Evidence, rows: Ints) -> Ints:

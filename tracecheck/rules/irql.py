@@ -140,7 +140,7 @@ def _raised(evidence: Evidence) -> Ints:
     def make() -> NDArray[np.int64]:
         return logged(evidence, "irql", lambda irql: (irql >= DISPATCH_LEVEL) & (irql <= HIGHEST_IRQL))
 
-    return evidence.ops.once("raised", make)
+    return evidence.ops.once("rows at a raised IRQL", make)
 
 
 def _of(evidence: Evidence, rows: Ints, effects: tuple[Effect, ...]) -> Ints:

@@ -103,11 +103,12 @@ def _of_files(evidence: Evidence, rows: Ints) -> Ints:
 def _failed(evidence: Evidence) -> NDArray[np.bool_]:
     """Tell which calls returned an error."""
     ops = evidence.ops
-    return ops.once("failed", lambda: ops.has("status") & (ops["status"] & FAILURE_BIT != 0))
+    return ops.once("failed calls", lambda: ops.has("status") & (ops["status"] & FAILURE_BIT != 0))
 
 
 def _refused(evidence: Evidence) -> NDArray[np.bool_]:
     """Tell which calls returned an error that no call for an open file returns."""
     return evidence.ops.once(
-        "refused", lambda: _failed(evidence) & ~np.isin(evidence.ops["status"], _LOOKED_UP)
+        "calls refused for no open file",
+        lambda: _failed(evidence) & ~np.isin(evidence.ops["status"], _LOOKED_UP),
     )
