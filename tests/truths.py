@@ -42,14 +42,16 @@ def load(path):
 
 
 def accusations(analysis):
-    """List the findings against contexts that are errors or warnings."""
-    rows = plain_rows(analysis.findings)
-    return [row for row in rows if row["severity"] != "note" and row["context"] is not None]
+    """List the findings that are errors or warnings."""
+    return [row for row in plain_rows(analysis.findings) if row["severity"] != "note"]
 
 
 def life_of(finding):
-    """Name the life that a finding is about: its address and which allocation of it in the file it was."""
-    return f"{finding['context']:#x}", finding["generation"]
+    """Name the life that a finding is about: its address and which allocation of it in the file it was.
+
+    Of a call that got no context both are 0, as in the truth.
+    """
+    return f"{finding['context'] or 0:#x}", finding["generation"] or 0
 
 
 def guilty(truth):
@@ -82,8 +84,7 @@ def sureness(fault, findings):
     A finding counts on the fault's own life, with its rule or one that holds as well.
     """
     rules = {fault.rule, *fault.alternatives}
-    mine = [row for row in findings if row["context"] is not None and row["rule"] in rules]
-    mine = [row for row in mine if life_of(row) == (fault.context, fault.seen)]
+    mine = [row for row in findings if row["rule"] in rules and life_of(row) == (fault.context, fault.seen)]
     return min((SURENESS[row["confidence"]] for row in mine), default=UNSURE)
 
 

@@ -1,15 +1,21 @@
 """Rules: contexts and steps to findings, each with how sure it is."""
 
 from tracecheck.rules import (
+    allocation,
     cycles,
     growth,
     hand_over,
+    initialisation,
+    irql,
     leak_causes,
     leaks,
     lost_race,
     open_sections,
+    positions,
     quality,
+    registration,
     releases,
+    sections,
     teardown,
 )
 from tracecheck.rules.judge import Judgement, judge, signature
@@ -28,6 +34,12 @@ FAMILIES = (
     teardown,
     releases,
     quality,
+    allocation,
+    registration,
+    initialisation,
+    irql,
+    positions,
+    sections,
 )
 
 __all__ = ["FAMILIES", "FINDINGS", "RULES", "Candidate", "Judgement", "Rule", "judge", "signature"]

@@ -29,11 +29,34 @@ _HALF = 0.5
 _RARE = 0.1
 
 
-def pre_create(driver: Driver, thread: Thread) -> Steps[Context | None]:
+def pre_create(driver: Driver, thread: Thread, instance: Instance) -> Steps[Context | None]:
     """Allocate the context of the handle to be, for post-create to attach."""
+    if driver.mix.early and driver.machine.random() < driver.mix.early:
+        yield from _look_around(driver, thread, instance)
     if driver.machine.random() >= driver.mix.handles:
         return None
     return (yield from driver.calls.allocate(thread, "precreate.allocate-handle"))
+
+
+def _look_around(driver: Driver, thread: Thread, instance: Instance) -> Steps[None]:
+    """Use what pre-create may: the instance's context, and that of a file which it has opened itself."""
+    calls = driver.calls
+    context = yield from calls.get(thread, "precreate.get-instance", instance, instance)
+    if context is not None:
+        yield from calls.release(thread, "precreate.release-instance", context)
+    other = driver.world.open_below(instance.volume)
+    context = yield from calls.get(thread, "precreate.get-other", instance, other)
+    if context is not None:
+        yield from calls.release(thread, "precreate.release-other", context)
+    driver.world.close_below(other)
+
+
+def pre_network_query_open(driver: Driver, thread: Thread, instance: Instance) -> Steps[None]:
+    """Pre-network-query-open looks at the instance's context: the file's are not supported there."""
+    calls = driver.calls
+    context = yield from calls.get(thread, "network.get-instance", instance, instance)
+    if context is not None:
+        yield from calls.release(thread, "network.release-instance", context)
 
 
 def post_create(
@@ -282,6 +305,8 @@ def reset(driver: Driver, thread: Thread, instance: Instance, file: FileObject) 
     context = yield from calls.allocate(thread, "reset.allocate")
     if context is None:
         return
+    if driver.mix.inits and driver.machine.random() < driver.mix.inits:
+        yield from calls.use(thread, "init.use", context)
     key = "reset.set" if driver.machine.random() < _HALF else "reset.set-blind"
     _, old = yield from calls.set(thread, key, instance, file, context)
     if old is not None:
@@ -316,8 +341,25 @@ def pre_cleanup(driver: Driver, thread: Thread, instance: Instance, file: FileOb
     yield from calls.release(thread, "finish.release", context)
 
 
-def pre_close(driver: Driver, thread: Thread, instance: Instance, file: FileObject) -> Steps[None]:
-    """Deletes the handle's context now and then; mostly the file object's end does."""
+def pre_close(driver: Driver, thread: Thread, instance: Instance, file: FileObject) -> Steps[Context | None]:
+    """Deletes the handle's context now and then; mostly the file object's end does.
+
+    Returns:
+        The stream's context where post-close is to release it.
+    """
+    late = None
+    if driver.mix.late and driver.machine.random() < driver.mix.late:
+        late = yield from driver.calls.get(thread, "close.get-late", instance, file)
+    yield from _delete_handle(driver, thread, instance, file)
+    return late
+
+
+def post_close(driver: Driver, thread: Thread, context: Context) -> Steps[None]:
+    """Releases what pre-close got."""
+    yield from driver.calls.release(thread, "close.post-release", context)
+
+
+def _delete_handle(driver: Driver, thread: Thread, instance: Instance, file: FileObject) -> Steps[None]:
     if driver.machine.random() >= _DELAYED:
         return
     calls = driver.calls

@@ -82,11 +82,12 @@ class Calls:
         """Log a callback, or a call that changes no count."""
         self.log.write(thread, self._shapes[key], self.machine.now, *values)
 
-    def allocate(self, thread: Thread, key: str) -> Steps[Context | None]:
-        """FltAllocateContext: a new context, None where it failed."""
+    def allocate(self, thread: Thread, key: str, pool: int | None = None) -> Steps[Context | None]:
+        """FltAllocateContext: a new context, None where it failed; ``pool`` is one other than the usual."""
         machine, shape = self.machine, self._shapes[key]
         kind = shape.site.kind
-        size, pool, _, _ = want = REGISTRATIONS[kind]
+        want = REGISTRATIONS[kind]
+        size, pool = want.size, want.pool if pool is None else pool
         begin = machine.now
         yield machine.delay()
         status, context = STATUS_INSUFFICIENT_RESOURCES, None

@@ -63,6 +63,8 @@ class Driver:
         """DriverEntry: registers the filter; FltMgr then offers it every volume."""
         pointer = self.filter.pointer
         for kind, entry in REGISTRATIONS.items():
+            if kind in self.world.unregistered:
+                continue
             size = entry.size if entry.fixed else VARIABLE_SIZE
             self.calls.note(thread, "entry.register", pointer, kind, size, entry.pool_tag, entry.pool)
             yield 2

@@ -12,6 +12,7 @@ from tracecheck.simulate.sites import (
     CONTROL,
     CREATE,
     FILES,
+    NETWORK_QUERY_OPEN,
     OTHER_FILE,
     POST,
     PRE,
@@ -37,6 +38,8 @@ CALLBACKS = {
     (CONTROL, PRE): "PreFsControl",
     (CLEANUP, PRE): "PreCleanup",
     (CLOSE, PRE): "PreClose",
+    (CLOSE, POST): "PostClose",
+    (NETWORK_QUERY_OPEN, PRE): "PreNetworkQueryOpen",
 }
 
 _KERNEL_FUNCTIONS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from tracecheck.errors import UsageError
 from tracecheck.simulate.callbacks import BEHAVIOURS
@@ -29,6 +29,10 @@ class Mix:
         uses: The driver logs that it touches a context.
         nested: A stream context keeps a reference on the instance context until its cleanup.
         paging: An open is of a paging file.
+        network: An open comes after a network query open.
+        early: Pre-create gets the instance's context, and that of another stream by a file that it opens.
+        late: Pre-close passes a context to post-close, which releases it.
+        inits: The driver logs that it touches a context before it sets it.
         read: Get in pre-read, release there or in post-read.
         write: Get in pre-write, release in post-write.
         query: Get the stream handle context or the file context.
@@ -50,6 +54,10 @@ class Mix:
     uses: float = 0.15
     nested: float = 0.3
     paging: float = 0.01
+    network: float = 0.0
+    early: float = 0.0
+    late: float = 0.0
+    inits: float = 0.0
     read: int = 30
     write: int = 24
     query: int = 10
@@ -60,6 +68,11 @@ class Mix:
     dirty: int = 5
     reset: int = 4
     drop: int = 5
+
+    def told(self) -> dict[str, float]:
+        """Give its numbers by name, without those of behaviours that are unusual and not wanted."""
+        usual = {one.name: one.default for one in fields(self)}
+        return {name: value for name, value in vars(self).items() if value or usual[name]}
 
     def is_sound(self) -> bool:
         """Tell whether chances are chances, weights are weights, and there is something to do."""

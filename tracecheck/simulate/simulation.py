@@ -283,7 +283,7 @@ class _Run:
         missing = {number for numbers in self.session.lost.values() for number in numbers}
         lives = lives_of(contexts, missing)
         made = [injection.found for injection in self._injections if injection.found]
-        described = asdict(scenario) | {"conditions": sorted(scenario.conditions)}
+        described = asdict(scenario) | {"conditions": sorted(scenario.conditions), "mix": scenario.mix.told()}
         return Truth(
             scenario=described,
             events=self.session.written,
@@ -300,7 +300,7 @@ class _Run:
 
     def _evidence(self) -> str:
         found = {EVIDENCE[name] for name in self.scenario.conditions if name in EVIDENCE}
-        if any(fault.rule == "M04" for fault in self.scenario.faults):
+        if any(fault.rule in ("A12", "M04") for fault in self.scenario.faults):
             found.add("lost")
         return next((word for word in ("late", "lost", "partial") if word in found), "complete")
 

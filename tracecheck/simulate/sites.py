@@ -19,6 +19,7 @@ QUERY = 0x05
 SET = 0x06
 CONTROL = 0x0D
 CLEANUP = 0x12
+NETWORK_QUERY_OPEN = 0xF2
 
 # Where an I/O callback stands: before the operation, after it, after it while the instance goes away.
 PRE = 1
@@ -73,6 +74,8 @@ FILES = {
     "PostCreate": "create.c",
     "AttachHandleContext": "create.c",
     "ScanFile": "scan.c",
+    "InitialiseContext": "context.c",
+    "PreNetworkQueryOpen": "create.c",
     "ScanWorker": "work.c",
     "LazyWorker": "work.c",
 }
@@ -352,6 +355,21 @@ SITES = {
     "worker.use": Site("ContextUse", "ScanWorker", 44),
     "worker.release": Site("FltReleaseContext", "ScanWorker", 61),
     "lazy.release": Site("FltReleaseContext", "LazyWorker", 97),
+    # before a file is open and after it is closed
+    "precreate.get-instance": Site("FltGetInstanceContext", "PreCreate", 64, CREATE, PRE),
+    "precreate.release-instance": Site("FltReleaseContext", "PreCreate", 69, CREATE, PRE),
+    "precreate.get-other": Site("FltGetStreamContext", "PreCreate", 75, CREATE, PRE),
+    "precreate.release-other": Site("FltReleaseContext", "PreCreate", 80, CREATE, PRE),
+    "network.get-instance": Site(
+        "FltGetInstanceContext", "PreNetworkQueryOpen", 1004, NETWORK_QUERY_OPEN, PRE
+    ),
+    "network.release-instance": Site(
+        "FltReleaseContext", "PreNetworkQueryOpen", 1012, NETWORK_QUERY_OPEN, PRE
+    ),
+    "close.get-late": Site("FltGetStreamContext", "PreClose", 972, CLOSE, PRE),
+    "close.post-release": Site("FltReleaseContext", "PostClose", 985, CLOSE, POST),
+    # initialisation
+    "init.use": Site("ContextUse", "InitialiseContext", 33),
     # cleanup and close
     "finish.get": Site("FltGetStreamContext", "PreCleanup", 903, CLEANUP, PRE),
     "finish.use": Site("ContextUse", "PreCleanup", 910, CLEANUP, PRE),

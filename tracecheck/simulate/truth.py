@@ -48,8 +48,8 @@ class FaultTruth:
         rule: The rule that it breaks.
         variant: Which way to go wrong it is.
         alternatives: Other rules that hold for the same fault; a finding may have one of them.
-        context: The context's address, "0x...".
-        generation: Its generation.
+        context: The context's address, "0x..."; "0x0" where the fault names none.
+        generation: Its generation; 0 where there is no context.
         seen: The how-manieth allocation of that address in the file it was; 0 where its own is not there.
         context_type: Its type's name.
         routine: What was called: for a leak, the acquire that was never answered.
@@ -155,7 +155,9 @@ def lives_of(contexts: Sequence[Context], missing: Set[int]) -> tuple[Life, ...]
 def see(fault: FaultTruth, lives: Iterable[Life], missing: Set[int]) -> FaultTruth:
     """Fill in what of a fault is in the file."""
     mine = (life for life in lives if (life.context, life.generation) == (fault.context, fault.generation))
-    return replace(fault, seen=next(mine).seen, reached=fault.sequence not in missing)
+    # A fault that names no context has no life.
+    seen = next((life.seen for life in mine), 0)
+    return replace(fault, seen=seen, reached=fault.sequence not in missing)
 
 
 def count_types(contexts: Iterable[Context]) -> dict[str, int]:

@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING, TypeVar
 from tracecheck.simulate.callbacks import (
     BEHAVIOURS,
     POSITIONS,
+    post_close,
     post_create,
     pre_cleanup,
     pre_close,
     pre_create,
+    pre_network_query_open,
 )
 from tracecheck.simulate.machine import FREQUENCY, Machine, Steps, Thread
-from tracecheck.simulate.objects import AddressSpace, FileObject, Instance, Stream, Transaction, Volume
-from tracecheck.simulate.sites import CLEANUP, CLOSE, CREATE, POST, PRE
+from tracecheck.simulate.objects import (
+    TRANSACTION,
+    AddressSpace,
+    FileObject,
+    Instance,
+    Stream,
+    Transaction,
+    Volume,
+)
+from tracecheck.simulate.sites import CLEANUP, CLOSE, CREATE, NETWORK_QUERY_OPEN, POST, PRE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +65,7 @@ class World:
         drivers: The loaded drivers, the highest altitude first.
         closing: Set when the threads shall end.
         kernel: Logs the kernel's events, None where they are not logged.
+        unregistered: Types that the drivers do not register, for a fault that allocates one all the same.
     """
 
     def __init__(
@@ -67,6 +78,8 @@ class World:
         self.drivers: list[Driver] = []
         self.closing = False
         self.kernel: Kernel | None = None
+        left_out = any(fault.rule == "A01" for fault in scenario.faults)
+        self.unregistered = frozenset({TRANSACTION} if left_out else ())
         self._streams_of = space.lookaside(0x1A0)
         self._files_of = space.lookaside(0x180)
         self._transactions_of = space.lookaside(0x2D0)
@@ -171,12 +184,13 @@ class World:
         machine, mix = self.machine, self.scenario.mix
         stream.opens += 1
         file = FileObject(self._files_of.take(), stream, paging)
-        if not paging and (machine.random() < mix.transactions or transacted):
+        wanted = not paging and (machine.random() < mix.transactions or transacted)
+        if wanted and TRANSACTION not in self.unregistered:
             file.transaction = Transaction(self._transactions_of.take())
         seen = []
         io = self.io(file, CREATE)
         for driver, instance in self._enter(stream):
-            handle = yield from self.callback(thread, driver, io, PRE, pre_create(driver, thread))
+            handle = yield from self.callback(thread, driver, io, PRE, pre_create(driver, thread, instance))
             seen.append((driver, instance, handle))
         yield 30 + machine.below(300)
         opened = sure or machine.random() >= mix.failures
@@ -191,16 +205,39 @@ class World:
         yield from self._end_file(thread, file)
         return None
 
+    def open_below(self, volume: Volume) -> FileObject:
+        """Open a file for a driver itself: no callback of any driver sees it."""
+        stream = self.shared_stream(volume)
+        stream.opens += 1
+        return FileObject(self._files_of.take(), stream)
+
+    def close_below(self, file: FileObject) -> None:
+        """Close what :meth:`open_below` gave; the file system keeps its stream."""
+        file.file.opens -= 1
+        self._files_of.give(file.pointer)
+
     def close(self, thread: Thread, file: FileObject) -> Steps[None]:
         """IRP_MJ_CLEANUP and IRP_MJ_CLOSE, and the end of the FILE_OBJECT."""
         while file.pending:
             yield _POLL
-        for major, step in ((CLEANUP, pre_cleanup), (CLOSE, pre_close)):
-            io = self.io(file, major)
-            for driver, instance in self._enter(file.file):
-                yield from self.callback(thread, driver, io, PRE, step(driver, thread, instance, file))
+        io = self.io(file, CLEANUP)
+        for driver, instance in self._enter(file.file):
+            yield from self.callback(thread, driver, io, PRE, pre_cleanup(driver, thread, instance, file))
+            instance.inflight -= 1
+        yield 20 + self.machine.below(100)
+        io = self.io(file, CLOSE)
+        waiting = []
+        for driver, instance in self._enter(file.file):
+            steps = pre_close(driver, thread, instance, file)
+            late = yield from self.callback(thread, driver, io, PRE, steps)
+            if late is None:
                 instance.inflight -= 1
-            yield 20 + self.machine.below(100)
+            else:
+                waiting.append((driver, instance, late))
+        yield 20 + self.machine.below(100)
+        for driver, instance, late in reversed(waiting):
+            yield from self.callback(thread, driver, io, POST, post_close(driver, thread, late))
+            instance.inflight -= 1
         yield from self._end_file(thread, file)
 
     def retire(self, thread: Thread, stream: Stream) -> Steps[None]:
@@ -237,6 +274,8 @@ class World:
         if machine.random() < self.scenario.mix.paging:
             yield from self._paging_file(thread)
             return
+        if self.scenario.mix.network and machine.random() < self.scenario.mix.network:
+            yield from self._network_query(thread, self._pick())
         file = yield from self.open(thread, self._pick())
         if file is None:
             return
@@ -244,6 +283,17 @@ class World:
             yield 10 + machine.below(120)
             yield from self.use(thread, file, choices[machine.below(len(choices))])
         yield from self.close(thread, file)
+
+    def _network_query(self, thread: Thread, stream: Stream) -> Steps[None]:
+        """IRP_MJ_NETWORK_QUERY_OPEN through all drivers: a file is opened, queried and closed at once."""
+        stream.opens += 1
+        file = FileObject(self._files_of.take(), stream)
+        io = self.io(file, NETWORK_QUERY_OPEN)
+        for driver, instance in self._enter(stream):
+            steps = pre_network_query_open(driver, thread, instance)
+            yield from self.callback(thread, driver, io, PRE, steps)
+            instance.inflight -= 1
+        yield from self._end_file(thread, file)
 
     def _paging_file(self, thread: Thread) -> Steps[None]:
         stream = self.make_stream(self.volumes[0], private=True)

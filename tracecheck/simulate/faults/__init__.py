@@ -1,6 +1,16 @@
 """The faults that can be injected, a module for each family of rules."""
 
-from tracecheck.simulate.faults import leak_causes, leaks, misuse, teardown
+from tracecheck.simulate.faults import (
+    allocation,
+    irql,
+    leak_causes,
+    leaks,
+    misuse,
+    positions,
+    registration,
+    sections,
+    teardown,
+)
 from tracecheck.simulate.faults.form import Rule, Way
 from tracecheck.simulate.faults.injection import Injection
 from tracecheck.simulate.sites import Site
@@ -13,10 +23,23 @@ FAULTS: dict[str, Rule] = {
     **leak_causes.FAULTS,
     **teardown.FAULTS,
     **misuse.FAULTS,
+    **allocation.FAULTS,
+    **registration.FAULTS,
+    **irql.FAULTS,
+    **positions.FAULTS,
+    **sections.FAULTS,
 }
 
 #: The call sites of faulty code. A fault that only leaves a call out has none.
-FAULT_SITES: dict[str, Site] = {**leak_causes.SITES, **teardown.SITES, **misuse.SITES}
+FAULT_SITES: dict[str, Site] = {
+    **leak_causes.SITES,
+    **teardown.SITES,
+    **misuse.SITES,
+    **allocation.SITES,
+    **irql.SITES,
+    **positions.SITES,
+    **sections.SITES,
+}
 
 
 def alternatives(rule: str, way: Way, unload: bool) -> tuple[str, ...]:

@@ -20,10 +20,12 @@ class Way:
     Attributes:
         script: What the driver does.
         also: Other rules that hold for it, whatever the end of the capture.
+        noted: Whether it is but noted, although the rule is about errors or warnings: the call was refused.
     """
 
     script: Script
     also: tuple[str, ...] = ()
+    noted: bool = False
 
 
 @dataclass(frozen=True)

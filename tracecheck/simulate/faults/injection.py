@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tracecheck.errors import UsageError
 from tracecheck.simulate.conditions import nanoseconds
 from tracecheck.simulate.objects import ON_STREAM, STREAM, TRANSACTION, TYPE_NAMES, Context
+from tracecheck.simulate.sites import kind_of
 from tracecheck.simulate.truth import FaultTruth
 
 if TYPE_CHECKING:
@@ -81,18 +82,18 @@ class Injection:
         assert file is not None
         return file, self.driver.instances[volume]
 
-    def blame(self, key: str, context: Context, thread: Thread | None = None) -> None:
-        """Take down that the event just written is the fault."""
+    def blame(self, key: str, context: Context | None, thread: Thread | None = None) -> None:
+        """Take down that the event just written is the fault; ``context`` is None where it names none."""
         site = self.calls.shape(key).site
         who = thread or self.thread
         self.found = FaultTruth(
             rule=self._rule,
             variant=self._variant,
             alternatives=self._alternatives,
-            context=hex(context.pointer),
-            generation=context.generation,
+            context=hex(context.pointer if context else 0),
+            generation=context.generation if context else 0,
             seen=0,
-            context_type=TYPE_NAMES[context.kind],
+            context_type=_type_name(context.kind if context else site.kind or kind_of(site.routine)),
             routine=site.routine,
             function=self.calls.driver + site.function,
             line=site.line,
@@ -102,7 +103,8 @@ class Injection:
             sequence=self.world.log.last,
             reached=True,
             consequences=tuple(
-                {"context": hex(held.pointer), "generation": held.generation} for held in context.stored
+                {"context": hex(held.pointer), "generation": held.generation}
+                for held in (context.stored if context else ())
             ),
         )
 
@@ -137,6 +139,20 @@ class Injection:
             self.machine.halted = True
         yield 50 + self.machine.delay()
 
+    def refuse(self, key: str, *values: int, thread: Thread | None = None) -> Steps[None]:
+        """Log a call that the filter manager refuses and that gets no context, and take it down as the fault.
+
+        Args:
+            key: The call site.
+            values: What the site logs.
+            thread: Who calls, if not the thread that the fault began in.
+        """
+        begin = self.machine.now
+        yield self.machine.delay()
+        self.calls.log.write(thread or self.thread, self.calls.shape(key), begin, *values)
+        self.blame(key, None, thread)
+        yield 50 + self.machine.delay()
+
     def pretend(self, key: str, context: Context, thread: Thread) -> Steps[None]:
         """Log a release that only gives back what :meth:`phantom` seemed to take."""
         self.calls.log.write(thread, self.calls.shape(key), 0, context.pointer)
@@ -146,3 +162,8 @@ class Injection:
         """Let the address of a freed context be handed out again, which the fault had put off."""
         context.keep = False
         self.calls.manager.recycle(context)
+
+
+def _type_name(kind: int) -> str:
+    """Name a context type; what is no type, or several at once, by its number."""
+    return TYPE_NAMES.get(kind, hex(kind))

@@ -91,7 +91,11 @@ def _status(value: int) -> str:
 
 
 def _list(item: str, code: str, values: tuple[str, ...]) -> Argument:
-    return Argument(item, "s", code, "%s", values, lambda value: f"0x{value:08x}({values[value]})")
+    def show(value: int) -> str:
+        name = f"({values[value]})" if value < len(values) else ""
+        return f"0x{value:08x}{name}"
+
+    return Argument(item, "s", code, "%s", values, show)
 
 
 def _set(values: tuple[str, ...]) -> Argument:
