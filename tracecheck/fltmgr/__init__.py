@@ -1,5 +1,6 @@
 """What the filter manager promises, as data: routines, types, statuses."""
 
+from tracecheck.fltmgr.per_stream import PER_STREAM, PerStream
 from tracecheck.fltmgr.routines import (
     ATTACHED_TO,
     RELEASES,
@@ -13,11 +14,13 @@ from tracecheck.fltmgr.routines import (
 
 __all__ = [
     "ATTACHED_TO",
+    "PER_STREAM",
     "RELEASES",
     "ROUTINES",
     "TYPE_NAMES",
     "ContextType",
     "Effect",
+    "PerStream",
     "Routine",
     "acquires",
 ]

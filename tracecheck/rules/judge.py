@@ -166,12 +166,14 @@ def _doubts(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[st
     yield from candidate.doubts
     if not rule.sound:
         yield "the rule is a heuristic"
-    if candidate.life is None or not candidate.needs:
+    life = candidate.life
+    since = candidate.since if life is None else int(evidence.context("first")[life])
+    if since is None or not candidate.needs:
         return
     lacking = evidence.coverage.lacks(candidate.needs)
     if lacking:
         yield f"the capture does not log {', '.join(sorted(lacking))} completely"
-    gap = evidence.gap_during(int(evidence.context("first")[candidate.life]), candidate.judged)
+    gap = evidence.gap_during(since, candidate.judged)
     if gap:
         yield f"{gap}, during this context's life"
     if candidate.life in evidence.replay.assumed:

@@ -29,6 +29,7 @@ class Mix:
         uses: The driver logs that it touches a context.
         nested: A stream context keeps a reference on the instance context until its cleanup.
         paging: An open is of a paging file.
+        legacy: A legacy filter gives a stream a per-stream context when it is opened, and looks it up in I/O.
         read: Get in pre-read, release there or in post-read.
         write: Get in pre-write, release in post-write.
         query: Get the stream handle context or the file context.
@@ -50,6 +51,7 @@ class Mix:
     uses: float = 0.15
     nested: float = 0.3
     paging: float = 0.01
+    legacy: float = 0.0
     read: int = 30
     write: int = 24
     query: int = 10

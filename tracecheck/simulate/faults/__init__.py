@@ -1,17 +1,20 @@
 """The faults that can be injected, a module for each family of rules."""
 
-from tracecheck.simulate.faults import leaks, misuse
+from tracecheck.simulate.faults import leaks, legacy, misuse
 from tracecheck.simulate.faults.form import Rule, Way
 from tracecheck.simulate.faults.injection import Injection
 from tracecheck.simulate.sites import Site
 
-__all__ = ["FAULTS", "FAULT_SITES", "Injection", "Rule", "Way", "alternatives"]
+__all__ = ["FAULTS", "FAULT_SITES", "LEGACY_FAULT_SITES", "Injection", "Rule", "Way", "alternatives"]
 
 #: Code -> the rule that can be broken.
-FAULTS: dict[str, Rule] = {**leaks.FAULTS, **misuse.FAULTS}
+FAULTS: dict[str, Rule] = {**leaks.FAULTS, **misuse.FAULTS, **legacy.FAULTS}
 
 #: The call sites of faulty code. A fault that only leaves a call out has none.
 FAULT_SITES: dict[str, Site] = {**misuse.SITES}
+
+#: Those of a faulty legacy filter.
+LEGACY_FAULT_SITES: dict[str, Site] = legacy.SITES
 
 
 def alternatives(rule: str, way: Way, unload: bool) -> tuple[str, ...]:
