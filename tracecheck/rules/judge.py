@@ -15,6 +15,7 @@ from tracecheck.fltmgr import RELEASES, TYPE_NAMES, ContextType, Effect
 from tracecheck.operations import Coverage
 from tracecheck.replay import Replay
 from tracecheck.rules.evidence import Evidence
+from tracecheck.rules.legacy.blocks import not_judged
 from tracecheck.rules.registry import LEAKS, OVER_RELEASES, RULES, Candidate, Rule
 from tracecheck.rules.table import FINDINGS
 
@@ -58,8 +59,9 @@ def judge(operations: pa.Table, replay: Replay, losses: pa.Table, coverage: Cove
                 continue
             rows.append(_finding(evidence, rule, candidate))
     rows.sort(key=lambda r: (_RANK[r["severity"]], _CONFIDENCE[r["confidence"]], r["time"] or 0, r["rule"]))
-    reasons = tuple(w.reason for w in withheld.values())
-    advice = tuple(w.advice for w in withheld.values())
+    legacy = list(not_judged(evidence))
+    reasons = (*(w.reason for w in withheld.values()), *(reason for reason, _ in legacy))
+    advice = (*(w.advice for w in withheld.values()), *(text for _, text in legacy))
     return Judgement(pa.Table.from_pylist(rows, schema=FINDINGS), reasons, advice)
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.payload.arrow import from_numpy, strings
-from tracecheck.replay.per_stream.machine import IMPOSSIBLE, Act
+from tracecheck.replay.per_stream.machine import IMPOSSIBLE, Act, State
 from tracecheck.replay.per_stream.tables import (
     BIRTH_NAMES,
     BLOCK_STEPS,
@@ -48,7 +48,9 @@ def build_blocks(ops: Ops, rows: BlockRows, judged: Judged) -> pa.Table:
     size = int(rows.named.sum())
     starts = np.searchsorted(block, np.arange(size))
     ends = np.searchsorted(block, np.arange(size), "right")
-    by_log = np.flatnonzero(rows.named[rows.life])
+    shown = np.zeros(len(rows.op), np.bool_)
+    shown[judged.row[_happened(rows, judged)]] = True
+    by_log = np.flatnonzero(rows.named[rows.life] & shown)
     first, last = _ends(rows, by_log)
     op, act = rows.op, rows.act
     time = ops["time"]
@@ -84,9 +86,15 @@ def _sorted(rows: BlockRows, judged: Judged) -> tuple[Ints, Ints]:
     """Put what was played in the order of the blocks; give the block of each."""
     life = rows.life[judged.row]
     order = np.argsort(life, kind="stable")
-    order = order[rows.named[life[order]]]
+    order = order[rows.named[life[order]] & _happened(rows, judged)[order]]
     block = np.cumsum(rows.named) - 1
     return order, block[life[order]]
+
+
+def _happened(rows: BlockRows, judged: Judged) -> NDArray[np.bool_]:
+    """Leave out the teardowns of streams in which a block was no longer inserted."""
+    torn = np.isin(judged.state, (State.TORN, State.FREED_TORN))
+    return np.asarray((rows.act[judged.row] != Act.TEARDOWN) | torn)
 
 
 def _ends(rows: BlockRows, by_log: Ints) -> tuple[Ints, Ints]:

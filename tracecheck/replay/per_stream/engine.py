@@ -60,11 +60,13 @@ def _states(rows: BlockRows) -> tuple[Ints, NDArray[np.bool_]]:
     last_put = _last(rows, np.isin(rows.act, (Act.INSERT, Act.LOOKUP)))
     put_in = np.where(last_put >= 0, rows.stream[last_put], 0)
     tears = torn & (before == State.INSERTED) & (put_in == rows.stream)
-    before = _state_before(rows, moves | tears)
     moved = moves | tears
+    before = _state_before(rows, moved)
     after = np.where(moved, _RESULT[rows.act], before)
-    freed_torn = (rows.act == Act.FREE) & (before == State.TORN)
-    after[freed_torn] = State.FREED_TORN
+    after[(rows.act == Act.FREE) & (before == State.TORN)] = State.FREED_TORN
+    last = _last(rows, moved)
+    after = np.where(~moved & (last >= 0), after[last], after)
+    before = np.where(last >= 0, after[last], before)
     # The table has the true state; where the fast one differs from it, it is played.
     strange = ~torn & ((FAULT[rows.act, before] != 0) | (NEXT[rows.act, before] != after))
     return after, strange

@@ -19,6 +19,10 @@ from tracecheck.rules.registry import Candidate
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
+#: What frees a block, and what tells that one has been taken off its list.
+FREE = "ExFreePoolWithTag"
+TAKES_OFF = ("FsRtlRemovePerStreamContext", "FreePerStreamContext")
+
 #: How many operations a finding lists at most.
 MOST = 100
 
@@ -146,6 +150,21 @@ def blocks(evidence: Evidence) -> Blocks | None:
 def _blocks(evidence: Evidence) -> Iterator[Blocks]:
     if evidence.replay.per_stream is not None:
         yield Blocks(evidence, evidence.replay.per_stream)
+
+
+def not_judged(evidence: Evidence) -> Iterator[tuple[str, str]]:
+    """Say what of legacy contexts the capture does not log enough for, and what to log next time."""
+    if blocks(evidence) is None:
+        return
+    for what, needs in (
+        ("that legacy per-stream contexts were not freed", frozenset({FREE})),
+        ("that legacy per-stream contexts were freed too early", frozenset(TAKES_OFF)),
+    ):
+        lacking = sorted(evidence.coverage.lacks(needs))
+        if lacking:
+            names = " and ".join(lacking)
+            verb = "is" if len(lacking) == 1 else "are"
+            yield f"{what} was not judged: {names} {verb} not logged completely", f"log every call of {names}"
 
 
 def about(

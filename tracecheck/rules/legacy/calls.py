@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from tracecheck.operations.table import OWNERS
 from tracecheck.replay.per_stream.rows import in_callbacks
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.legacy.blocks import MOST, Ints, blocks, call
+from tracecheck.rules.legacy.unfreed import failed_and_not_freed
 from tracecheck.rules.registry import Candidate, rule
 
 _LISTS = (PerStream.INSERT, PerStream.LOOKUP, PerStream.REMOVE, PerStream.TEARDOWN)
@@ -125,17 +127,26 @@ def above_apc_level(evidence: Evidence) -> Iterator[Candidate]:
 
 @rule("F22", "stream without support for contexts", severity="warning")
 def unsupported(evidence: Evidence) -> Iterator[Candidate]:
-    """Find inserts that the file system refused; what the driver then freed is no more than a note."""
+    """Find inserts that the file system refused; where the driver freed the context it is but a note."""
     of = blocks(evidence)
     if of is None:
         return
     ops = evidence.ops
     refused = ops.has("status") & (ops["status"] == STATUS_INVALID_DEVICE_REQUEST)
-    rows = np.flatnonzero((ops.per_stream() == PerStream.INSERT) & refused & (of.block_of_op >= 0))
-    block = of.block_of_op[rows]
-    handled = ~of.in_state("initialised", "allocated", "removed")[block]
+    rows = np.flatnonzero((ops.per_stream() == PerStream.INSERT) & refused)
     words = "was refused: the stream has no support for contexts"
-    yield from _by_site(evidence, rows[~handled], words)
+    lost = {candidate.operations[0]: candidate for candidate in evidence.found(failed_and_not_freed)}
+    handled = ~np.isin(rows, list(lost))
+    for candidate in _by_site(evidence, rows[~handled], words):
+        # It is as sure as that nobody freed it.
+        unfreed = lost[candidate.operations[0]]
+        yield replace(
+            candidate,
+            judged=unfreed.judged,
+            doubts=unfreed.doubts,
+            needs=unfreed.needs,
+            since=unfreed.since,
+        )
     yield from _by_site(evidence, rows[handled], words, severity="note")
 
 
@@ -149,7 +160,11 @@ def torn_down_by_filter(evidence: Evidence) -> Iterator[Candidate]:
     works = np.unique(function[np.isin(role, (PerStream.INIT, PerStream.INSERT, *_FINDS))])
     mine = np.isin(function, works[works != 0])
     found = np.flatnonzero((role == PerStream.TEARDOWN) & mine)
-    yield from _by_site(evidence, found, "tore down a stream that is its file system's")
+    steps = np.flatnonzero(of.role == PerStream.TEARDOWN)
+    torn = dict(zip(of.op[steps].tolist(), of.pointer[of.block[steps]].tolist(), strict=True))
+    for candidate in _by_site(evidence, found, "tore down a stream that is its file system's"):
+        whose = next((torn[op] for op in candidate.operations if op in torn), None)
+        yield replace(candidate, context=whose)
 
 
 def _by_site(

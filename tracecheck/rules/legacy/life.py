@@ -17,12 +17,12 @@ from tracecheck.replay.per_stream.machine import (
     USED_TORN,
 )
 from tracecheck.rules.evidence import Evidence
-from tracecheck.rules.legacy.blocks import Blocks, about, blocks, call
+from tracecheck.rules.legacy.blocks import TAKES_OFF, Blocks, about, blocks, call
 from tracecheck.rules.registry import Candidate, rule
 
 _POOL = frozenset({"ExAllocatePoolWithTag", "ExFreePoolWithTag"})
-_INSERT, _REMOVE = "FsRtlInsertPerStreamContext", "FsRtlRemovePerStreamContext"
-_INIT, _CALLBACK = "FsRtlInitPerStreamContext", "FreePerStreamContext"
+_INSERT, _REMOVE = "FsRtlInsertPerStreamContext", TAKES_OFF[0]
+_INIT, _CALLBACK = "FsRtlInitPerStreamContext", TAKES_OFF[1]
 _NO_CALLBACKS = "no FreeCallback is logged in this capture: the free may have been made in one"
 
 
@@ -32,7 +32,9 @@ def freed_while_inserted(evidence: Evidence) -> Iterator[Candidate]:
     of = blocks(evidence)
     if of is None:
         return
-    needs = frozenset({"ExFreePoolWithTag", _INSERT, _REMOVE, _CALLBACK})
+    if evidence.coverage.lacks(frozenset(TAKES_OFF)):
+        return
+    needs = frozenset({"ExFreePoolWithTag", _INSERT, *TAKES_OFF})
     doubts: tuple[str, ...] = ()
     listed = evidence.coverage.routines is not None and _CALLBACK in evidence.coverage.routines
     if not listed and not (of.role == PerStream.CALLBACK).any():

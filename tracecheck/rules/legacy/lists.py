@@ -11,7 +11,7 @@ from tracecheck.replay.engine import TOLERANCE
 from tracecheck.replay.order import intervals
 from tracecheck.replay.per_stream.tables import STATE_NAMES
 from tracecheck.rules.evidence import Evidence
-from tracecheck.rules.legacy.blocks import Blocks, Ints, about, blocks, call
+from tracecheck.rules.legacy.blocks import TAKES_OFF, Blocks, Ints, about, blocks, call
 from tracecheck.rules.registry import Candidate, rule
 
 _INSERTED = STATE_NAMES.index("inserted")
@@ -23,12 +23,12 @@ _MOST_LOOKED_AT = 1000
 def duplicates(evidence: Evidence) -> Iterator[Candidate]:
     """Find inserts into streams that have a context of the same owner and instance; one for a call site."""
     of = blocks(evidence)
-    if of is None or not of.column("owner").any():
+    if of is None or not of.column("owner").any() or evidence.coverage.lacks(frozenset(TAKES_OFF)):
         return
     seen: set[int] = set()
     for put, other in _doubled(of):
         op, site = int(of.op[put]), int(of.ops["site"][of.op[put]]) if of.ops.has("site")[of.op[put]] else -1
-        if site in seen:
+        if site in seen or evidence.gap_during(int(of.time[other]), int(of.time[put])):
             continue
         seen.add(site)
         message = f"{call(evidence, op)} added a second context of one owner and instance to a stream"

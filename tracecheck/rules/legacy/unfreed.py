@@ -10,10 +10,10 @@ import numpy as np
 from tracecheck.fltmgr import Effect, PerStream
 from tracecheck.fltmgr.status import FAILURE_BIT
 from tracecheck.rules.evidence import Evidence
-from tracecheck.rules.legacy.blocks import Blocks, about, blocks, call
+from tracecheck.rules.legacy.blocks import FREE, Blocks, about, blocks, call
 from tracecheck.rules.registry import Candidate, rule
 
-_FREE = frozenset({"ExFreePoolWithTag", "ExAllocatePoolWithTag"})
+_FREE = frozenset({FREE, "ExAllocatePoolWithTag"})
 _INSERT, _REMOVE = "FsRtlInsertPerStreamContext", "FsRtlRemovePerStreamContext"
 _CALLBACK = "FreePerStreamContext"
 # How long a free may be put off where the capture does not show how long it is, nanoseconds.
@@ -116,7 +116,7 @@ def unloaded_while_inserted(evidence: Evidence) -> Iterator[Candidate]:
 def _judgeable(evidence: Evidence) -> Blocks | None:
     """Give the blocks where the capture can tell that one was not freed."""
     of = blocks(evidence)
-    if of is None:
+    if of is None or evidence.coverage.lacks(frozenset({FREE})):
         return None
     freed = bool((evidence.ops.per_stream() == PerStream.FREE).any())
     return of if freed or evidence.coverage.declared else None
