@@ -21,6 +21,7 @@ from tracecheck.operations.text_quality import text_tolerance, weaknesses
 from tracecheck.payload.text import TextLog, open_capture
 from tracecheck.payload.text.timeline import STEP
 from tracecheck.replay import TOLERANCE, Replay, replay
+from tracecheck.replay.per_stream.tables import BLOCK_STEPS, BLOCKS
 from tracecheck.rules import Judgement, judge
 
 # Payloads are decoded a schema at a time: large chunks have more events of each.
@@ -62,6 +63,8 @@ class Analysis:
         profiles: The names of the profiles that were used.
         notes: What else there is to say of how it was read, a line each.
         marks: What the filter manager said of filters (:data:`tracecheck.operations.marks.MARKS`).
+        blocks: The blocks of legacy per-stream contexts (:data:`tracecheck.replay.per_stream.tables.BLOCKS`).
+        block_steps: What was done with them (:data:`tracecheck.replay.per_stream.tables.BLOCK_STEPS`).
     """
 
     paths: tuple[str, ...]
@@ -76,6 +79,8 @@ class Analysis:
     profiles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     marks: pa.Table = field(default_factory=MARKS.empty_table)
+    blocks: pa.Table = field(default_factory=BLOCKS.empty_table)
+    block_steps: pa.Table = field(default_factory=BLOCK_STEPS.empty_table)
 
 
 @dataclass
@@ -127,6 +132,7 @@ def analyse(
         read = _read(logs, Others(profiles, sources), Surroundings(sources), progress)
     replayed = replay(read.operations, read.losses, tolerance=read.tolerance)
     judgement = judge(read.operations, replayed, read.losses, read.coverage)
+    legacy = replayed.per_stream
     return Analysis(
         paths=tuple(paths),
         operations=read.operations,
@@ -140,6 +146,8 @@ def analyse(
         profiles=tuple(read.others.profiles),
         marks=read.around.marks(),
         notes=(*read.notes, *read.others.notes, *read.around.notes),
+        blocks=legacy.blocks if legacy else BLOCKS.empty_table(),
+        block_steps=legacy.steps if legacy else BLOCK_STEPS.empty_table(),
     )
 
 
@@ -291,6 +299,11 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
             f"{_contexts(unknown)} used but never allocated in the capture: born before it, or lost"
         )
         advice.append("start the capture before the driver")
+    strange = _unborn_blocks(replayed)
+    if strange:
+        what = "legacy context is" if strange == 1 else "legacy contexts are"
+        reasons.append(f"{strange:,} {what} used but never allocated in the capture: born before it, or lost")
+        advice += [] if unknown else ["start the capture before the driver"]
     if replayed.contradictions and not read.coverage.lacks(RELEASES):
         reasons.append(
             f"{_contexts(len(replayed.contradictions))} told of in ways that contradict each other"
@@ -301,6 +314,15 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
     word = "findings" if worst & {"error", "warning"} else "inconclusive" if reasons else "clean"
     weak = tuple(read.coverage.inferred()) if word == "clean" else ()
     return Verdict(word, tuple(reasons), tuple(advice), weak)
+
+
+def _unborn_blocks(replayed: Replay) -> int:
+    """Count the legacy contexts of unknown birth; where no allocation is logged at all they say nothing."""
+    if replayed.per_stream is None:
+        return 0
+    births = replayed.per_stream.blocks.column("birth")
+    unknown = pc.sum(pc.equal(births, "unknown")).as_py() or 0
+    return unknown if unknown < len(births) else 0
 
 
 def _contexts(number: int) -> str:

@@ -107,7 +107,7 @@ class _Report:
         if main["context"] is None:
             return title
         kind = context_kind(main["context_type"])
-        return f"{title}: {kind} {pointer(main['context'])} #{main['generation']}"
+        return f"{title}: {kind} {_life(main).replace('#', ' #')}"
 
     def _body(self, main: Row, others: list[Row]) -> Iterator[str]:
         yield from self._proof(main)
@@ -123,7 +123,7 @@ class _Report:
         yield f"  signature: {clean(main['signature'])}"
         if main["context"] is not None:
             path = " ".join(shlex.quote(clean(path)) for path in self.analysis.paths)
-            yield f"  next: tracecheck timeline {path} '{pointer(main['context'])}#{main['generation']}'"
+            yield f"  next: tracecheck timeline {path} '{_life(main)}'"
 
     def _proof(self, main: Row) -> Iterator[str]:
         """Write the operations that prove a finding in the order of time, with the counts after them."""
@@ -200,7 +200,9 @@ def _cases(found: list[Row]) -> list[list[Row]]:
     """Put the findings of one context together; what has no context stands alone."""
     cases: dict[object, list[Row]] = {}
     for place, finding in enumerate(found):
-        key = ("alone", place) if finding["context_id"] is None else finding["context_id"]
+        key: object = finding["context_id"]
+        if key is None:
+            key = ("alone", place) if finding["context"] is None else ("pointer", finding["context"])
         cases.setdefault(key, []).append(finding)
     return list(cases.values())
 
@@ -213,8 +215,14 @@ def _alike(cases: list[list[Row]]) -> list[list[list[Row]]]:
     groups: dict[str, list[list[Row]]] = {}
     for case in cases:
         main = case[0]
-        groups.setdefault(main["rule"] if main["context_id"] is None else main["signature"], []).append(case)
+        groups.setdefault(main["rule"] if main["context"] is None else main["signature"], []).append(case)
     return list(groups.values())
+
+
+def _life(finding: Row) -> str:
+    """Name the life that a finding is about: its pointer, and its generation where it has one."""
+    generation = finding["generation"]
+    return f"{pointer(finding['context'])}" + ("" if generation is None else f"#{generation}")
 
 
 def _tally(cases: list[list[Row]]) -> str:
