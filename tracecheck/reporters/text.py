@@ -164,6 +164,8 @@ class _Report:
             count(analysis.operations.num_rows, "operation"),
             count(analysis.records, "record"),
         ]
+        if len(analysis.blocks):
+            seen.insert(1, count(len(analysis.blocks), "legacy context"))
         yield f"  {', '.join(seen)} in {' '.join(clean(path) for path in analysis.paths)}"
         yield from self._types()
         for weakness in verdict.weaknesses:

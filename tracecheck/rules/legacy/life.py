@@ -23,6 +23,8 @@ from tracecheck.rules.registry import Candidate, rule
 _POOL = frozenset({"ExAllocatePoolWithTag", "ExFreePoolWithTag"})
 _INSERT, _REMOVE = "FsRtlInsertPerStreamContext", TAKES_OFF[0]
 _INIT, _CALLBACK = "FsRtlInitPerStreamContext", TAKES_OFF[1]
+# What brought a block into the state in which the call is wrong.
+_TELLS = (PerStream.ALLOCATE, PerStream.FREE, PerStream.INSERT, PerStream.REMOVE, PerStream.CALLBACK)
 _NO_CALLBACKS = "no FreeCallback is logged in this capture: the free may have been made in one"
 
 
@@ -105,7 +107,8 @@ def _faults(
         at = steps[0]
         ops = [int(of.op[one]) for one in steps[:50]]
         start = int(np.searchsorted(of.block, block))
-        cause = [int(of.op[at - 1])] if at > start else []
+        earlier = [one for one in range(start, at) if of.role[one] in _TELLS]
+        cause = [int(of.op[one]) for one in earlier[-1:]]
         often = f" ({len(steps)} times)" if len(steps) > 1 else ""
         message = f"{call(evidence, ops[0])} {words}{often}"
         judged = int(of.time[start : at + 1].max())
