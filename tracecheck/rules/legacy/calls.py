@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from tracecheck.fltmgr import PerStream
-from tracecheck.fltmgr.per_stream import CREATE, HIGHEST_IRQL, NOT_REMOVED_IN, PAGED
+from tracecheck.fltmgr import PER_STREAM, PerStream
+from tracecheck.fltmgr.per_stream import CREATE, HIGHEST_IRQL, NOT_REMOVED_IN, PAGED, TELLING
 from tracecheck.fltmgr.status import STATUS_INVALID_DEVICE_REQUEST
 from tracecheck.operations.table import OWNERS
 from tracecheck.replay.per_stream.rows import in_callbacks
@@ -28,7 +28,7 @@ _WHOSE_CALL = "which owner the caller is was not logged"
 def removed_in_close(evidence: Evidence) -> Iterator[Candidate]:
     """Find removals in the dispatch routines of close and plug and play."""
     ops = evidence.ops
-    if blocks(evidence) is None:
+    if not _any(evidence):
         return
     major = ops.has("major") & np.isin(ops["major"], NOT_REMOVED_IN)
     found = (ops.per_stream() == PerStream.REMOVE) & major & ~np.isin(ops["phase"], _COMPLETION)
@@ -38,7 +38,7 @@ def removed_in_close(evidence: Evidence) -> Iterator[Candidate]:
 @rule("F12", "removed inside its own FreeCallback")
 def removed_in_callback(evidence: Evidence) -> Iterator[Candidate]:
     """Find removals between the begin and the end of a FreeCallback."""
-    if blocks(evidence) is None:
+    if not _any(evidence):
         return
     rows = np.flatnonzero(evidence.ops.per_stream() == PerStream.REMOVE)
     inside, begins = in_callbacks(evidence.ops, rows)
@@ -48,7 +48,7 @@ def removed_in_callback(evidence: Evidence) -> Iterator[Candidate]:
 @rule("F14", "file object used in FreeCallback", sound=False)
 def file_object_in_callback(evidence: Evidence) -> Iterator[Candidate]:
     """Find calls between the begin and the end of a FreeCallback that name a file object."""
-    if blocks(evidence) is None:
+    if not _any(evidence):
         return
     inside, begins = in_callbacks(evidence.ops, np.flatnonzero(evidence.ops["file_object"]))
     yield from _by_site(evidence, inside, "named a file object inside a FreeCallback", begins)
@@ -117,7 +117,7 @@ def paged_in_completion(evidence: Evidence) -> Iterator[Candidate]:
 @rule("F21", "list routine above APC_LEVEL")
 def above_apc_level(evidence: Evidence) -> Iterator[Candidate]:
     """Find calls on a stream's list at DISPATCH_LEVEL or above."""
-    if blocks(evidence) is None:
+    if not _any(evidence):
         return
     ops = evidence.ops
     high = ops.has("irql") & (ops["irql"] > HIGHEST_IRQL)
@@ -214,9 +214,15 @@ def _by_site(
         )
 
 
+def _any(evidence: Evidence) -> bool:
+    """Tell whether a call on legacy contexts was logged at all, whether or not it found one."""
+    every = {name for name, role in PER_STREAM.items() if role in (*TELLING, PerStream.TEARDOWN)}
+    return not every.isdisjoint(evidence.ops.routines())
+
+
 def _has_owners(evidence: Evidence) -> bool:
     """Tell whether owners were logged at all."""
-    return blocks(evidence) is not None and OWNERS.names[0] in evidence.ops.table.schema.names
+    return _any(evidence) and OWNERS.names[0] in evidence.ops.table.schema.names
 
 
 def _is_null(evidence: Evidence, name: str) -> np.ndarray:
