@@ -8,7 +8,7 @@ from tracecheck.etl import plain_rows
 from tracecheck.rules import RULES
 from tracecheck.simulate import simulate
 from tracecheck.simulate.objects import TYPE_NAMES
-from tracecheck.simulate.truth import FaultTruth, Life, Truth
+from tracecheck.simulate.truth import PER_STREAM, BlockLife, FaultTruth, Life, Truth
 
 TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
 UNSURE = 3
@@ -35,6 +35,7 @@ def load(path):
     """Read a truth that was written as JSON."""
     written = json.loads(path.read_text("utf-8"))
     written["lives"] = tuple(Life(**life) for life in written["lives"])
+    written["blocks"] = tuple(BlockLife(**block) for block in written.get("blocks", ()))
     written["faults"] = tuple(
         FaultTruth(**{**fault, "alternatives": tuple(fault["alternatives"])}) for fault in written["faults"]
     )
@@ -49,15 +50,23 @@ def accusations(analysis):
 def life_of(finding):
     """Name the life that a finding is about: its address and which allocation of it in the file it was.
 
-    Of a call that got no context both are 0, as in the truth.
+    Of a call that got no context both are 0, as in the truth. What is found of a block of a legacy context
+    names no allocation.
     """
+    if finding["context_type"] == 0 and finding["context"]:
+        return f"{finding['context']:#x}", finding["generation"]
     return f"{finding['context'] or 0:#x}", finding["generation"] or 0
+
+
+def life_at_fault(fault):
+    """Name the life of a fault as findings name it."""
+    return fault.context, None if fault.context_type == PER_STREAM else fault.seen
 
 
 def guilty(truth):
     """Name the lives that something may be said against: those of the faults, and what they kept alive."""
     seen = {(life.context, life.generation): life.seen for life in truth.lives}
-    mine = {(fault.context, fault.seen) for fault in truth.faults}
+    mine = {life_at_fault(fault) for fault in truth.faults}
     kept = [(one["context"], one["generation"]) for fault in truth.faults for one in fault.consequences]
     return mine | {(context, seen[context, generation]) for context, generation in kept}
 
@@ -84,7 +93,7 @@ def sureness(fault, findings):
     A finding counts on the fault's own life, with its rule or one that holds as well.
     """
     rules = {fault.rule, *fault.alternatives}
-    mine = [row for row in findings if row["rule"] in rules and life_of(row) == (fault.context, fault.seen)]
+    mine = [row for row in findings if row["rule"] in rules and life_of(row) == life_at_fault(fault)]
     return min((SURENESS[row["confidence"]] for row in mine), default=UNSURE)
 
 

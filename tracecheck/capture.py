@@ -22,6 +22,7 @@ from tracecheck.operations.text_quality import text_tolerance, weaknesses
 from tracecheck.payload.text import TextLog, open_capture
 from tracecheck.payload.text.timeline import STEP
 from tracecheck.replay import TOLERANCE, Replay, replay
+from tracecheck.replay.per_stream.tables import BLOCK_STEPS, BLOCKS
 from tracecheck.rules import Judgement, judge
 
 # Payloads are decoded a schema at a time: large chunks have more events of each.
@@ -65,6 +66,8 @@ class Analysis:
         marks: What the filter manager said of filters (:data:`tracecheck.operations.marks.MARKS`).
         inferred: Why nothing of the capture is more than probable, a sentence each.
         redaction: What pointers and names were replaced by; None where they are as the trace has them.
+        blocks: The blocks of legacy per-stream contexts (:data:`tracecheck.replay.per_stream.tables.BLOCKS`).
+        block_steps: What was done with them (:data:`tracecheck.replay.per_stream.tables.BLOCK_STEPS`).
     """
 
     paths: tuple[str, ...]
@@ -81,6 +84,8 @@ class Analysis:
     marks: pa.Table = field(default_factory=MARKS.empty_table)
     inferred: tuple[str, ...] = ()
     redaction: Redaction | None = None
+    blocks: pa.Table = field(default_factory=BLOCKS.empty_table)
+    block_steps: pa.Table = field(default_factory=BLOCK_STEPS.empty_table)
 
     def with_findings(self, findings: pa.Table) -> Analysis:
         """Give the analysis with other findings, some of its own, and the verdict that these give."""
@@ -149,6 +154,7 @@ def analyse(
         # Notes name files, modules and messages in sentences of many forms.
         notes = (f"{len(notes)} notes on how the capture was read are not shown",) if notes else ()
         used = tuple(redaction.pseudonym(name, "profile") for name in used)
+    legacy = replayed.per_stream
     return Analysis(
         paths=tuple(paths) if redaction is None else stand_ins(paths),
         operations=read.operations,
@@ -164,6 +170,8 @@ def analyse(
         notes=notes,
         inferred=tuple(read.coverage.inferred()),
         redaction=redaction,
+        blocks=legacy.blocks if legacy else BLOCKS.empty_table(),
+        block_steps=legacy.steps if legacy else BLOCK_STEPS.empty_table(),
     )
 
 
@@ -325,6 +333,11 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
             f"{_contexts(unknown)} used but never allocated in the capture: born before it, or lost"
         )
         advice.append("start the capture before the driver")
+    strange = _unborn_blocks(replayed)
+    if strange:
+        what = "legacy context is" if strange == 1 else "legacy contexts are"
+        reasons.append(f"{strange:,} {what} used but never allocated in the capture: born before it, or lost")
+        advice += [] if unknown else ["start the capture before the driver"]
     if replayed.contradictions and not read.coverage.lacks(RELEASES):
         reasons.append(
             f"{_contexts(len(replayed.contradictions))} told of in ways that contradict each other"
@@ -340,6 +353,15 @@ def _word(findings: pa.Table, verdict: Verdict, inferred: tuple[str, ...]) -> Ve
     worst = set(findings.column("severity").unique().to_pylist())
     word = "findings" if worst & {"error", "warning"} else "inconclusive" if verdict.reasons else "clean"
     return replace(verdict, word=word, weaknesses=inferred if word == "clean" else ())
+
+
+def _unborn_blocks(replayed: Replay) -> int:
+    """Count the legacy contexts of unknown birth; where no allocation is logged at all they say nothing."""
+    if replayed.per_stream is None:
+        return 0
+    births = replayed.per_stream.blocks.column("birth")
+    unknown = pc.sum(pc.equal(births, "unknown")).as_py() or 0
+    return unknown if unknown < len(births) else 0
 
 
 def _contexts(number: int) -> str:

@@ -74,11 +74,15 @@ def command(
     say(analysis.notes)
     if analysis.redaction is not None and not by_id:
         wanted = _stand_in(analysis, *wanted)
-    ids = _find_id(analysis.contexts, wanted[0]) if by_id else find(analysis.contexts, *wanted)
-    if form == "json":
-        pieces = timeline.render_json(analysis, ids)
+    blocks = [] if by_id else find_blocks(analysis.blocks, *wanted)
+    if by_id:
+        ids = _find_id(analysis.contexts, wanted[0])
     else:
-        pieces = timeline.render_text(analysis, ids, colour=options.wants_colour(output))
+        ids = [] if blocks and not _knows(analysis, wanted[0]) else find(analysis.contexts, *wanted)
+    if form == "json":
+        pieces = timeline.render_json(analysis, ids, blocks)
+    else:
+        pieces = timeline.render_text(analysis, ids, blocks, colour=options.wants_colour(output))
     emit(pieces, output, [*captures, *profiles, *sources.paths()])
     return 0
 
@@ -109,6 +113,19 @@ def _find_id(contexts: pa.Table, number: int) -> list[int]:
     if number >= contexts.num_rows:
         raise UsageError(f"no context has the id {number}; the capture has {contexts.num_rows:,} contexts")
     return [number]
+
+
+def _knows(analysis: Analysis, address: int) -> bool:
+    """Tell whether a pointer was a context that has counts."""
+    return bool((analysis.contexts.column("pointer").to_numpy() == np.uint64(address)).any())
+
+
+def find_blocks(blocks: pa.Table, address: int, generation: int | None) -> list[int]:
+    """Find the blocks of legacy contexts at an address, in the manner of :func:`find`; there may be none."""
+    mine = blocks.column("pointer").to_numpy() == np.uint64(address)
+    if generation is not None:
+        mine &= blocks.column("generation").to_numpy() == generation
+    return [int(number) for number in np.flatnonzero(mine)]
 
 
 def find(contexts: pa.Table, address: int, generation: int | None) -> list[int]:

@@ -1,5 +1,6 @@
 """What the filter manager promises, as data: routines, types, statuses."""
 
+from tracecheck.fltmgr.per_stream import PER_STREAM, PerStream
 from tracecheck.fltmgr.routines import (
     ATTACHED_TO,
     CONTEXT_TYPES,
@@ -15,11 +16,13 @@ from tracecheck.fltmgr.routines import (
 __all__ = [
     "ATTACHED_TO",
     "CONTEXT_TYPES",
+    "PER_STREAM",
     "RELEASES",
     "ROUTINES",
     "TYPE_NAMES",
     "ContextType",
     "Effect",
+    "PerStream",
     "Routine",
     "acquires",
 ]

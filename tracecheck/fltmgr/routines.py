@@ -136,10 +136,10 @@ _ALL = [
     Routine("ExAllocatePoolWithTag"),
     Routine("ExFreePoolWithTag"),
     Routine("FsRtlInitPerStreamContext"),
-    Routine("FsRtlInsertPerStreamContext"),
-    Routine("FsRtlLookupPerStreamContext"),
-    Routine("FsRtlRemovePerStreamContext"),
-    Routine("FsRtlTeardownPerStreamContexts"),
+    Routine("FsRtlInsertPerStreamContext", attached_to="stream"),
+    Routine("FsRtlLookupPerStreamContext", attached_to="stream"),
+    Routine("FsRtlRemovePerStreamContext", attached_to="stream"),
+    Routine("FsRtlTeardownPerStreamContexts", attached_to="stream"),
     Routine("FreePerStreamContext"),
 ]
 

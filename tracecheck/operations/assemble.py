@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tracecheck.operations.batch import OPTIONAL
 from tracecheck.operations.names import Names
 from tracecheck.operations.rows import Rows
-from tracecheck.operations.table import ASSUMED, OPERATIONS
+from tracecheck.operations.table import ASSUMED, OPERATIONS, OWNERS
 from tracecheck.payload.arrow import from_numpy, strings
 
 # Each has a column in hand, sorted and unsorted: more would hold more of them twice.
@@ -28,7 +28,8 @@ def assemble(rows: Rows, names: Names) -> pa.Table:
 
     Returns:
         A table of schema :data:`~tracecheck.operations.table.OPERATIONS`; behind its columns, if profiles
-        were used, :data:`~tracecheck.operations.table.ASSUMED`, then columns of the provider's own.
+        were used, :data:`~tracecheck.operations.table.ASSUMED`, if legacy contexts were logged,
+        :data:`~tracecheck.operations.table.OWNERS`, then columns of the provider's own.
     """
     order = time_order(rows)
     texts = strings(names.texts)
@@ -38,6 +39,9 @@ def assemble(rows: Rows, names: Names) -> pa.Table:
     table = pa.Table.from_arrays(columns, schema=OPERATIONS)
     if "assumed" in rows:
         table = table.append_column(ASSUMED, from_numpy(rows.pop("assumed", order), ASSUMED.type))
+    if any(name in rows for name in OWNERS.names):
+        for field in OWNERS:
+            table = table.append_column(field, from_numpy(rows.pop(field.name, order), field.type))
     for name in rows.own_names():
         column = f"{name}_2" if name in table.schema.names else name
         table = table.append_column(column, rows.own(name, order))

@@ -34,6 +34,9 @@ _POINTERS = {
     "volume": "Volume",
     "transaction": "Transaction",
     "filter": "Filter",
+    "owner_id": "OwnerId",
+    "instance_id": "InstanceId",
+    "free_callback": "FreeCallback",
 }
 _NUMBERS = {
     "operation": "Operation",

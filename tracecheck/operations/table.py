@@ -56,3 +56,16 @@ OPERATIONS = pa.schema(
 #: A further column where the capture was read by profiles: whether the call is taken to have succeeded only
 #: because no line says that it failed.
 ASSUMED = pa.field("assumed", pa.bool_(), nullable=False)
+
+#: Further columns where legacy per-stream contexts were logged: what FsRtlInitPerStreamContext was given, and
+#: what lookups and removals asked for. ``has_`` tells a logged NULL from what was not logged.
+OWNERS = pa.schema(
+    [
+        pa.field("owner_id", pa.uint64(), nullable=False),
+        pa.field("has_owner_id", pa.bool_(), nullable=False),
+        pa.field("instance_id", pa.uint64(), nullable=False),
+        pa.field("has_instance_id", pa.bool_(), nullable=False),
+        pa.field("free_callback", pa.uint64(), nullable=False),
+        pa.field("has_free_callback", pa.bool_(), nullable=False),
+    ]
+)

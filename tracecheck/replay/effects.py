@@ -11,9 +11,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.etl.columns import NO_ID
-from tracecheck.fltmgr import ROUTINES, Effect, Routine
+from tracecheck.fltmgr import PER_STREAM, ROUTINES, Effect, Routine
 from tracecheck.fltmgr.status import FAILURE_BIT, KEEP_IF_EXISTS
 from tracecheck.payload.arrow import whole
+from tracecheck.replay.per_stream.rows import any_blocks, block_uses
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -74,6 +75,12 @@ class Ops:
     def effect(self) -> NDArray[np.uint8]:
         """Give each row's :class:`~tracecheck.fltmgr.Effect`."""
         return self.once("effect", lambda: self._by_routine(lambda known: int(known.effect)))
+
+    def per_stream(self) -> NDArray[np.uint8]:
+        """Give each row's :class:`~tracecheck.fltmgr.PerStream`."""
+        return self.once(
+            "per stream", lambda: self._by_routine(lambda known: int(PER_STREAM.get(known.name, 0)))
+        )
 
     def slot_type(self) -> NDArray[np.uint8]:
         """Give the context type that each row's routine works on, 0 where it works on any."""
@@ -145,7 +152,10 @@ def effects(ops: Ops) -> Effects:
     effect, success = ops.effect(), ops.succeeded()
     owned, link, mark = _tables()
     column = effect * np.uint8(2) + success
-    primary = np.flatnonzero((owned[column] != _NOTHING) & (ops["context"] != 0)).astype(np.int32)
+    counted = (owned[column] != _NOTHING) & (ops["context"] != 0)
+    if any_blocks(ops):
+        counted[block_uses(ops)] = False
+    primary = np.flatnonzero(counted).astype(np.int32)
     kind = column[primary]
     marks = mark[kind].copy()
     phase_end = (effect[primary] == Effect.CLEANUP) & (ops["phase"][primary] == 2)

@@ -18,6 +18,7 @@ from tracecheck.replay.build import ENDS, build_contexts, build_steps
 from tracecheck.replay.effects import Effects, Mark, Ops, effects
 from tracecheck.replay.lives import Lives, count, split
 from tracecheck.replay.order import Timing
+from tracecheck.replay.per_stream.engine import PerStreamReplay, per_stream
 from tracecheck.replay.played import Played, play
 from tracecheck.replay.slots import find_slots, find_unnamed
 from tracecheck.replay.tables import CONTEXTS, STEPS
@@ -44,6 +45,7 @@ class Replay:
         uncertain: Lives that may have gained a reference that was not logged.
         silent: Lives of which a call is taken to have succeeded because no line says that it failed
             (:data:`~tracecheck.operations.table.ASSUMED`).
+        per_stream: The legacy per-stream contexts; None where the capture has none.
     """
 
     contexts: pa.Table
@@ -54,6 +56,7 @@ class Replay:
     assumed: frozenset[int]
     uncertain: frozenset[int]
     silent: frozenset[int] = frozenset()
+    per_stream: PerStreamReplay | None = None
 
 
 def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE) -> Replay:
@@ -65,10 +68,12 @@ def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE
         tolerance: How far from its log line a call may be where nothing bounds it, nanoseconds.
     """
     ops = Ops(operations)
+    blocks = per_stream(ops, tolerance)
     lives = split(effects(ops), ops["time"], stretches(losses))
     if not len(lives.op):
         nobody: frozenset[int] = frozenset()
-        return Replay(CONTEXTS.empty_table(), STEPS.empty_table(), {}, {}, nobody, nobody, nobody)
+        none = (CONTEXTS.empty_table(), STEPS.empty_table())
+        return Replay(*none, {}, {}, nobody, nobody, nobody, per_stream=blocks)
     slots = find_slots(ops, lives)
     when = Timing(ops, tolerance)
     unnamed = find_unnamed(ops, lives, slots, when)
@@ -86,6 +91,7 @@ def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE
         frozenset(np.unique(lives.life[(lives.mark & Mark.ASSUMED) != 0]).tolist()),
         uncertain,
         _silent(ops, lives),
+        blocks,
     )
 
 

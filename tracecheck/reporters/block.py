@@ -107,11 +107,11 @@ def next_steps(main: Row, paths: Sequence[str], filter_: int) -> Iterator[str]:
         filter_: The filter that the context belongs to, 0 where it is not known.
     """
     yield f"tracecheck explain {clean(main['rule'])}"
-    if main["context"] is None:
+    if not main["context"]:
         return
-    if main["generation"] is not None:
-        files = " ".join(shlex.quote(clean(path)) for path in paths)
-        yield f"tracecheck timeline {files} '{pointer(main['context'])}#{main['generation']}'"
+    life = "" if main["generation"] is None else f"#{main['generation']}"
+    files = " ".join(shlex.quote(clean(path)) for path in paths)
+    yield f"tracecheck timeline {files} '{pointer(main['context'])}{life}'"
     # The debugger's own commands, in a live session or on a dump of this boot.
     yield f"kd> !pool {pointer(main['context'])}"
     yield f"kd> !fltkd.filter {pointer(filter_)} 8 1" if filter_ else "kd> !fltkd.filters"

@@ -71,6 +71,8 @@ def known(number: int, missing: int) -> str:
 
 
 def _counts(step: Row) -> tuple[str, str, str, str]:
+    if "state" in step:
+        return (step["state"], "", "", "")
     if "owned" not in step:
         return ("", "", "", "")
     delta = step["delta_owned"] + step["delta_link"]

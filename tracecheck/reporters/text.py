@@ -160,6 +160,8 @@ class _Report:
             count(analysis.operations.num_rows, "operation"),
             count(analysis.records, "record"),
         ]
+        if len(analysis.blocks):
+            seen.insert(1, count(len(analysis.blocks), "legacy context"))
         yield f"  {', '.join(seen)} in {' '.join(clean(path) for path in analysis.paths)}"
         yield from self._types()
         for weakness in verdict.weaknesses:
@@ -196,7 +198,9 @@ def _cases(found: list[Row]) -> list[list[Row]]:
     """Put the findings of one context together; what has no context stands alone."""
     cases: dict[object, list[Row]] = {}
     for place, finding in enumerate(found):
-        key = ("alone", place) if finding["context_id"] is None else finding["context_id"]
+        key: object = finding["context_id"]
+        if key is None:
+            key = ("alone", place) if finding["context"] is None else ("pointer", finding["context"])
         cases.setdefault(key, []).append(finding)
     return list(cases.values())
 
@@ -209,7 +213,7 @@ def _alike(cases: list[list[Row]]) -> list[list[list[Row]]]:
     groups: dict[str, list[list[Row]]] = {}
     for case in cases:
         main = case[0]
-        groups.setdefault(main["rule"] if main["context_id"] is None else main["signature"], []).append(case)
+        groups.setdefault(main["rule"] if main["context"] is None else main["signature"], []).append(case)
     return list(groups.values())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from tracecheck.reporters.blocks import block_heading, block_object, read_blocks
 from tracecheck.reporters.calls import call_lines
 from tracecheck.reporters.common import dump, iso_time, painter, pointer, rows
 from tracecheck.reporters.json_report import operation_object, type_name
@@ -18,12 +19,15 @@ if TYPE_CHECKING:
     from tracecheck.capture import Analysis
 
 
-def render_text(analysis: Analysis, ids: Sequence[int], *, colour: bool = False) -> Iterator[str]:
+def render_text(
+    analysis: Analysis, ids: Sequence[int], blocks: Sequence[int] = (), *, colour: bool = False
+) -> Iterator[str]:
     """Write lives for a reader, one after the other.
 
     Args:
         analysis: What the contexts are of.
         ids: Rows of the contexts table, in the order in which they are shown.
+        blocks: Rows of the blocks table, which come after them.
         colour: Use terminal colours.
 
     Yields:
@@ -40,9 +44,14 @@ def render_text(analysis: Analysis, ids: Sequence[int], *, colour: bool = False)
         lines = call_lines(steps, context["pointer"], paint)
         for line in woven(lines, steps, marks_within(marks, steps)):
             yield f"  {line}\n"
+    for place, (block, steps) in enumerate(read_blocks(analysis, blocks)):
+        if place or ids:
+            yield "\n"
+        for line in (*block_heading(block), *call_lines(steps, block["pointer"], paint)):
+            yield f"{line}\n"
 
 
-def render_json(analysis: Analysis, ids: Sequence[int]) -> Iterator[str]:
+def render_json(analysis: Analysis, ids: Sequence[int], blocks: Sequence[int] = ()) -> Iterator[str]:
     """Write lives as one JSON object; the arguments are those of :func:`render_text`."""
     lookup = Lookup(analysis)
     contexts, marks = lookup.contexts(ids), rows(analysis.marks)
@@ -55,7 +64,11 @@ def render_json(analysis: Analysis, ids: Sequence[int]) -> Iterator[str]:
             "marks": [mark_object(mark) for mark in marks_within(marks, steps)],
         }
         yield f"{',' if place else ''}\n  {dump(life)}"
-    yield "]}\n"
+    yield "]"
+    if blocks:
+        found = [block_object(*each) for each in read_blocks(analysis, blocks)]
+        yield ',\n "blocks": [' + ",".join(f"\n  {dump(each)}" for each in found) + "]"
+    yield "}\n"
 
 
 def context_object(context: Row) -> dict[str, Any]:

@@ -205,7 +205,11 @@ class Evidence:
         effect, phase, time = self.ops.effect(), self.ops["phase"], self.ops["time"]
         found: list[Unload] = []
         places = _Places(found)
-        for op in np.flatnonzero((effect == Effect.UNLOAD) | (effect == Effect.UNREGISTER)).tolist():
+        rows = np.flatnonzero((effect == Effect.UNLOAD) | (effect == Effect.UNREGISTER))
+        if self.replay.per_stream is not None and self.ops["filter"][rows].any():
+            # Of a legacy driver, which has no filter.
+            rows = rows[(self.ops["filter"][rows] != 0) | (effect[rows] == Effect.UNREGISTER)]
+        for op in rows.tolist():
             filter_, when = int(self.ops["filter"][op]), int(time[op])
             ends = bool(self.ops.has("phase")[op]) and phase[op] == 2
             unregisters = bool(effect[op] == Effect.UNREGISTER)

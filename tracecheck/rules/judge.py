@@ -15,6 +15,7 @@ from tracecheck.fltmgr import RELEASES, TYPE_NAMES, ContextType, Effect
 from tracecheck.operations import Coverage
 from tracecheck.replay import Replay
 from tracecheck.rules.evidence import Evidence
+from tracecheck.rules.legacy.blocks import not_judged
 from tracecheck.rules.registry import LEAKS, OVER_RELEASES, RULES, Candidate, Rule
 from tracecheck.rules.table import FINDINGS
 
@@ -65,8 +66,9 @@ def judge(
                 continue
             rows.append(_finding(evidence, rule, candidate, original))
     rows.sort(key=lambda r: (_RANK[r["severity"]], _CONFIDENCE[r["confidence"]], r["time"] or 0, r["rule"]))
-    reasons = tuple(w.reason for w in withheld.values())
-    advice = tuple(w.advice for w in withheld.values())
+    legacy = list(not_judged(evidence))
+    reasons = (*(w.reason for w in withheld.values()), *(reason for reason, _ in legacy))
+    advice = (*(w.advice for w in withheld.values()), *(text for _, text in legacy))
     return Judgement(pa.Table.from_pylist(rows, schema=FINDINGS), reasons, advice)
 
 
@@ -175,12 +177,14 @@ def doubts_of(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[
     yield from candidate.doubts
     if not rule.sound:
         yield "the rule is a heuristic"
-    if candidate.life is None or not candidate.needs:
+    life = candidate.life
+    since = candidate.since if life is None else int(evidence.context("first")[life])
+    if since is None or not candidate.needs:
         return
     lacking = evidence.coverage.lacks(candidate.needs)
     if lacking:
         yield f"the capture does not log {', '.join(sorted(lacking))} completely"
-    gap = evidence.gap_during(int(evidence.context("first")[candidate.life]), candidate.judged)
+    gap = evidence.gap_during(since, candidate.judged)
     if gap:
         yield f"{gap}, during this context's life"
     if candidate.life in evidence.replay.assumed:

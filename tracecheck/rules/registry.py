@@ -24,6 +24,8 @@ class Candidate:
         context: The context's address where it has no life in the replay: one that was never allocated, or
             is not counted. None where it has a life, or where there is no context at all.
         context_type: Its FLT_CONTEXT_TYPE, likewise; 0 where it is not known.
+        since: From when the trace had to be complete where there is no life that tells, nanoseconds; None
+            where nothing need be complete but what ``needs`` names.
     """
 
     life: int | None
@@ -36,6 +38,7 @@ class Candidate:
     severity: str | None = None
     context: int | None = None
     context_type: int = 0
+    since: int | None = None
 
 
 #: What a rule's verdict rests on: on releases being logged, on acquires being logged, or on neither.

@@ -33,6 +33,7 @@ class Mix:
         early: Pre-create gets the instance's context, and that of another stream by a file that it opens.
         late: Pre-close passes a context to post-close, which releases it.
         inits: The driver logs that it touches a context before it sets it.
+        legacy: A legacy filter gives a stream a per-stream context when it is opened, and looks it up in I/O.
         read: Get in pre-read, release there or in post-read.
         write: Get in pre-write, release in post-write.
         query: Get the stream handle context or the file context.
@@ -58,6 +59,7 @@ class Mix:
     early: float = 0.0
     late: float = 0.0
     inits: float = 0.0
+    legacy: float = 0.0
     read: int = 30
     write: int = 24
     query: int = 10

@@ -19,17 +19,20 @@ from tracecheck.simulate.conditions import (
 )
 from tracecheck.simulate.driver import NAMES, Driver
 from tracecheck.simulate.events import EventLog
-from tracecheck.simulate.faults import FAULT_SITES, FAULTS, Injection, alternatives
+from tracecheck.simulate.faults import FAULT_SITES, FAULTS, LEGACY_FAULT_SITES, Injection, alternatives
 from tracecheck.simulate.fltmgr import FilterManager
 from tracecheck.simulate.forms import FORMS, TextForm, TextLog, check_form
 from tracecheck.simulate.forms.shape import Style
 from tracecheck.simulate.images import Images
 from tracecheck.simulate.kernel import Kernel
+from tracecheck.simulate.legacy.driver import LegacyDriver
+from tracecheck.simulate.legacy.routines import PerStreamCalls
+from tracecheck.simulate.legacy.sites import LEGACY_ROUTINES
 from tracecheck.simulate.machine import FREQUENCY, Machine, Thread
 from tracecheck.simulate.noise import EventNoise, text_noise
 from tracecheck.simulate.objects import AddressSpace, Filter
 from tracecheck.simulate.sites import ROUTINES
-from tracecheck.simulate.truth import Truth, count_types, lives_of, see
+from tracecheck.simulate.truth import Truth, blocks_of, count_types, lives_of, see
 from tracecheck.simulate.world import World
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ _FIRST_FAULT, _LAST_FAULT = 0.25, 0.65
 _DETACH_AT = 0.5
 _DETACHING = ("L02", "E03")  # faults that detach an instance themselves
 _SHORTEST_PATIENCE = 20_000
+_LEGACY = 0.5  # how often a legacy filter does something, where a fault needs one
 _CAPTURE_RULES = {"late": ("M01", "M04"), "lost": ("M01", "M04"), "partial": ("M03", "M04")}
 
 
@@ -114,6 +118,8 @@ def _settle(scenario: Scenario) -> Scenario:
     if any(fault.rule == "M01" for fault in scenario.faults):
         conditions |= {"late-start"}
     nested = scenario.unload if scenario.nested is None else scenario.nested
+    if not scenario.mix.legacy and any(FAULTS[fault.rule].legacy for fault in scenario.faults):
+        scenario = replace(scenario, mix=replace(scenario.mix, legacy=_LEGACY))
     return replace(
         scenario,
         conditions=conditions,
@@ -145,6 +151,8 @@ class _Run:
         space = AddressSpace(scenario.pointer_size, self.machine.below(256), scenario.reuse)
         self.manager = FilterManager(space)
         self.world = World(scenario, self.machine, self.manager, self.log, space)
+        if scenario.mix.legacy:
+            self.world.legacy = self._make_legacy(space)
         filters = space.lookaside(0x2B0)
         for name in NAMES[: scenario.drivers]:
             self.world.drivers.append(self._make_driver(name, Filter(filters.take(), self.world.serial())))
@@ -235,6 +243,8 @@ class _Run:
 
     def _unload_all(self, manager: Thread) -> Steps[None]:
         """Unload one driver after the other, while the last files are still open."""
+        if self.world.legacy is not None:
+            yield from self.world.legacy.unload(manager)
         for driver in self.world.drivers:
             returned = yield from driver.unload(manager)
             if returned and self.world.kernel is not None:
@@ -266,16 +276,32 @@ class _Run:
         calls.undertaker = self.world.worker()
         return Driver(self.world, calls, flt, scenario.mix, _patience(scenario))
 
+    def _make_legacy(self, space: AddressSpace) -> LegacyDriver:
+        calls = PerStreamCalls(
+            self.machine, self.log, space, sites=LEGACY_FAULT_SITES, silent=self._is_silent
+        )
+        return LegacyDriver(calls, self.scenario.mix)
+
     def _is_silent(self, site: Site) -> bool:
         """Whether a call site logs nothing, because the capture's coverage is partial."""
+        if site.routine in LEGACY_ROUTINES:
+            return site.routine in self._unlogged()
         if site.routine == "FltReleaseContext":
             return "partial" in self.scenario.conditions and site.function in _SILENT_FUNCTIONS
         return site.routine == "ContextCleanup" and "no-cleanup" in self.scenario.conditions
 
     def _coverage(self) -> str | None:
-        missing = {"partial": "FltReleaseContext", "no-cleanup": "ContextCleanup"}
-        gone = {routine for name, routine in missing.items() if name in self.scenario.conditions}
-        return " ".join(name for name in ROUTINES if name not in gone) if gone else None
+        gone = self._unlogged()
+        every = sorted({*ROUTINES, *LEGACY_ROUTINES}) if self.world.legacy else ROUTINES
+        return " ".join(name for name in every if name not in gone) if gone else None
+
+    def _unlogged(self) -> set[str]:
+        """Name the routines that are not logged completely."""
+        missing = {
+            "partial": ("FltReleaseContext", "ExFreePoolWithTag"),
+            "no-cleanup": ("ContextCleanup", "FreePerStreamContext"),
+        }
+        return {one for name, gone in missing.items() if name in self.scenario.conditions for one in gone}
 
     def _truth(self) -> Truth:
         scenario, contexts = self.scenario, self.manager.contexts
@@ -284,6 +310,7 @@ class _Run:
         lives = lives_of(contexts, missing)
         made = [injection.found for injection in self._injections if injection.found]
         described = asdict(scenario) | {"conditions": sorted(scenario.conditions), "mix": scenario.mix.told()}
+        blocks = self.world.legacy.calls.blocks if self.world.legacy else []
         return Truth(
             scenario=described,
             events=self.session.written,
@@ -291,11 +318,12 @@ class _Run:
             evidence=evidence,
             capture_rules=_CAPTURE_RULES.get(evidence, ()),
             unload=self._unload,
-            faults=tuple(see(fault, lives, missing) for fault in made),
+            faults=tuple(see(fault, (*lives, *blocks_of(blocks, missing)), missing) for fault in made),
             lost={why: ranges(numbers) for why, numbers in self.session.lost.items()},
             contexts=len(contexts),
             types=count_types(contexts),
             lives=lives,
+            blocks=blocks_of(blocks, missing),
         )
 
     def _evidence(self) -> str:

@@ -78,6 +78,13 @@ FILES = {
     "PreNetworkQueryOpen": "create.c",
     "ScanWorker": "work.c",
     "LazyWorker": "work.c",
+    "AttachPerStream": "perstream.c",
+    "FindPerStream": "perstream.c",
+    "DropPerStream": "perstream.c",
+    "FreePerStream": "perstream.c",
+    "PerStreamUnload": "perstream.c",
+    "AttachForeign": "foreign.c",
+    "CloseStream": "fcb.c",
 }
 #: Where all other functions are.
 OTHER_FILE = "operations.c"
@@ -127,7 +134,8 @@ _LOGGED = {
 
 #: Routines that are logged after the call: they have a Begin.
 _AFTER = ("FltAllocate", "FltSet", "FltGet", "FltReference", "FltSupports", "FltCreate", "FltClose")
-_AFTER_TOO = ("FltRegisterForDataScan",)
+_AFTER_TOO = ("FltRegisterForDataScan", "ExAllocatePoolWithTag")
+_PER_STREAM = ("FsRtlInsertPer", "FsRtlLookupPer", "FsRtlRemovePer", "FsRtlTeardownPer")
 
 _SCALARS = {
     "Begin": "int64",
@@ -167,7 +175,7 @@ def kind_of(routine: str) -> int:
 def has_begin(routine: str) -> bool:
     """Whether a routine is logged after the call, so that its start is worth logging too."""
     named_object = routine.startswith("FltDelete") and routine != "FltDeleteContext"
-    return routine.startswith(_AFTER) or routine in _AFTER_TOO or named_object
+    return routine.startswith((*_AFTER, *_PER_STREAM)) or routine in _AFTER_TOO or named_object
 
 
 def logged(site: Site) -> list[str]:

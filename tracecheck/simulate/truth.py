@@ -12,7 +12,12 @@ from tracecheck.simulate.objects import FREED, TYPE_NAMES, Context
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Set
 
+    from tracecheck.simulate.legacy.routines import Block
+
 _VERSION = 1
+
+#: What stands for a type where a fault is of a legacy per-stream context.
+PER_STREAM = "per-stream"
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,23 @@ class Life:
 
 
 @dataclass(frozen=True)
+class BlockLife:
+    """One life of one block that held a legacy per-stream context, as it was when the capture stopped.
+
+    Attributes:
+        context: Its address, "0x...".
+        generation: The how-manieth allocation of that address it was, from 1.
+        seen: The how-manieth allocation of that address in the file it was; 0 where its own is not there.
+        state: "allocated", "initialised", "inserted", "removed", "torn down" or "freed".
+    """
+
+    context: str
+    generation: int
+    seen: int
+    state: str
+
+
+@dataclass(frozen=True)
 class FaultTruth:
     """A fault that was injected.
 
@@ -51,7 +73,7 @@ class FaultTruth:
         context: The context's address, "0x..."; "0x0" where the fault names none.
         generation: Its generation; 0 where there is no context.
         seen: The how-manieth allocation of that address in the file it was; 0 where its own is not there.
-        context_type: Its type's name.
+        context_type: Its type's name; :data:`PER_STREAM` for the block of a legacy per-stream context.
         routine: What was called: for a leak, the acquire that was never answered.
         function: The function of the call site.
         line: The line there.
@@ -98,6 +120,7 @@ class Truth:
         contexts: How many lives there were.
         types: Type -> how many lives.
         lives: Every life, in the order of the allocations.
+        blocks: Every block that held a legacy per-stream context, likewise.
     """
 
     scenario: dict[str, object]
@@ -111,11 +134,14 @@ class Truth:
     contexts: int
     types: dict[str, int]
     lives: tuple[Life, ...] = field(repr=False)
+    blocks: tuple[BlockLife, ...] = field(default=(), repr=False)
 
     def to_json(self) -> str:
         """Write the truth as JSON: an object with these attributes, one life on a line."""
         whole: dict[str, object] = {"version": _VERSION} | asdict(self)
         lives = whole.pop("lives")
+        if not self.blocks:
+            del whole["blocks"]
         assert isinstance(lives, tuple)
         head = json.dumps(whole, indent=1).removesuffix("\n}")
         return head + ',\n "lives": [\n  ' + ",\n  ".join(map(json.dumps, lives)) + "\n ]\n}\n"
@@ -152,7 +178,19 @@ def lives_of(contexts: Sequence[Context], missing: Set[int]) -> tuple[Life, ...]
     return tuple(lives)
 
 
-def see(fault: FaultTruth, lives: Iterable[Life], missing: Set[int]) -> FaultTruth:
+def blocks_of(blocks: Sequence[Block], missing: Set[int]) -> tuple[BlockLife, ...]:
+    """Take down the blocks of legacy contexts as they are now; arguments as for :func:`lives_of`."""
+    allocations: Counter[int] = Counter()
+    found = []
+    for block in blocks:
+        there = block.number not in missing and block.number > 0
+        allocations[block.pointer] += there
+        seen = allocations[block.pointer] if there else 0
+        found.append(BlockLife(hex(block.pointer), block.generation, seen, block.state))
+    return tuple(found)
+
+
+def see(fault: FaultTruth, lives: Iterable[Life | BlockLife], missing: Set[int]) -> FaultTruth:
     """Fill in what of a fault is in the file."""
     mine = (life for life in lives if (life.context, life.generation) == (fault.context, fault.generation))
     # A fault that names no context has no life.

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tracecheck.simulate.events import EventLog
     from tracecheck.simulate.fltmgr import FilterManager
     from tracecheck.simulate.kernel import Io, Kernel
+    from tracecheck.simulate.legacy.driver import LegacyDriver
     from tracecheck.simulate.scenario import Scenario
 
 T = TypeVar("T")
@@ -66,6 +67,7 @@ class World:
         closing: Set when the threads shall end.
         kernel: Logs the kernel's events, None where they are not logged.
         unregistered: Types that the drivers do not register, for a fault that allocates one all the same.
+        legacy: The legacy filter, None where there is none.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class World:
         self.kernel: Kernel | None = None
         left_out = any(fault.rule == "A01" for fault in scenario.faults)
         self.unregistered = frozenset({TRANSACTION} if left_out else ())
+        self.legacy: LegacyDriver | None = None
         self._streams_of = space.lookaside(0x1A0)
         self._files_of = space.lookaside(0x180)
         self._transactions_of = space.lookaside(0x2D0)
@@ -199,6 +202,8 @@ class World:
             yield from self.callback(thread, driver, io, POST, steps)
             instance.inflight -= 1
         if opened:
+            if self.legacy is not None:
+                yield from self.legacy.created(thread, stream)
             if self.kernel is not None:
                 self.kernel.files[thread] = file
             return file
@@ -238,10 +243,14 @@ class World:
         for driver, instance, late in reversed(waiting):
             yield from self.callback(thread, driver, io, POST, post_close(driver, thread, late))
             instance.inflight -= 1
+        if self.legacy is not None:
+            yield from self.legacy.cleaned(thread, file.file)
         yield from self._end_file(thread, file)
 
     def retire(self, thread: Thread, stream: Stream) -> Steps[None]:
         """The file system tears a stream down: FltMgr drops the links of what hangs on it."""
+        if self.legacy is not None:
+            yield from self.legacy.torn_down(thread, stream)
         yield from self.drivers[0].calls.detach(thread, self.manager.tear_down(stream))
         yield 5
         self._streams_of.give(stream.pointer)
@@ -250,6 +259,8 @@ class World:
         """One operation on an open file through all drivers."""
         position = POSITIONS.get(behaviour)
         io = self.io(file, position[0]) if position else None
+        if self.legacy is not None:
+            yield from self.legacy.used(thread, file.file)
         for driver, instance in self._enter(file.file):
             steps = BEHAVIOURS[behaviour](driver, thread, instance, file)
             yield from self.callback(thread, driver, io, position[1], steps) if position else steps

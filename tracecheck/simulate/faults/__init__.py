@@ -5,6 +5,7 @@ from tracecheck.simulate.faults import (
     irql,
     leak_causes,
     leaks,
+    legacy,
     misuse,
     positions,
     registration,
@@ -15,7 +16,7 @@ from tracecheck.simulate.faults.form import Rule, Way
 from tracecheck.simulate.faults.injection import Injection
 from tracecheck.simulate.sites import Site
 
-__all__ = ["FAULTS", "FAULT_SITES", "Injection", "Rule", "Way", "alternatives"]
+__all__ = ["FAULTS", "FAULT_SITES", "LEGACY_FAULT_SITES", "Injection", "Rule", "Way", "alternatives"]
 
 #: Code -> the rule that can be broken.
 FAULTS: dict[str, Rule] = {
@@ -28,6 +29,7 @@ FAULTS: dict[str, Rule] = {
     **irql.FAULTS,
     **positions.FAULTS,
     **sections.FAULTS,
+    **legacy.FAULTS,
 }
 
 #: The call sites of faulty code. A fault that only leaves a call out has none.
@@ -40,6 +42,9 @@ FAULT_SITES: dict[str, Site] = {
     **positions.SITES,
     **sections.SITES,
 }
+
+#: Those of a faulty legacy filter.
+LEGACY_FAULT_SITES: dict[str, Site] = legacy.SITES
 
 
 def alternatives(rule: str, way: Way, unload: bool) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ class Rule:
         leak: Whether a reference stays out.
         loaded: Whether it needs a run at whose end the driver is still loaded.
         unloaded: Whether it needs a run that unloads the driver.
+        legacy: Whether it is a fault of a legacy filter.
     """
 
     text: str
@@ -45,3 +46,4 @@ class Rule:
     leak: bool = False
     loaded: bool = False
     unloaded: bool = False
+    legacy: bool = False

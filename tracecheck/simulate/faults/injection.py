@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 from tracecheck.errors import UsageError
 from tracecheck.simulate.conditions import nanoseconds
+from tracecheck.simulate.legacy.sites import DRIVER
 from tracecheck.simulate.objects import ON_STREAM, STREAM, TRANSACTION, TYPE_NAMES, Context
 from tracecheck.simulate.sites import kind_of
-from tracecheck.simulate.truth import FaultTruth
+from tracecheck.simulate.truth import PER_STREAM, FaultTruth
 
 if TYPE_CHECKING:
     from tracecheck.simulate.driver import Driver
+    from tracecheck.simulate.legacy.routines import Block
     from tracecheck.simulate.machine import Steps, Thread
     from tracecheck.simulate.objects import FileObject, Instance, Volume
     from tracecheck.simulate.world import World
@@ -106,6 +108,29 @@ class Injection:
                 {"context": hex(held.pointer), "generation": held.generation}
                 for held in (context.stored if context else ())
             ),
+        )
+
+    def blame_block(self, key: str, block: Block, thread: Thread | None = None) -> None:
+        """Take down that the event just written is the fault, on the block of a legacy context."""
+        assert self.world.legacy is not None
+        site = self.world.legacy.calls.shape(key).site
+        who = thread or self.thread
+        self.found = FaultTruth(
+            rule=self._rule,
+            variant=self._variant,
+            alternatives=self._alternatives,
+            context=hex(block.pointer),
+            generation=block.generation,
+            seen=0,
+            context_type=PER_STREAM,
+            routine=site.routine,
+            function=DRIVER + site.function,
+            line=site.line,
+            process=who.pid,
+            thread=who.tid,
+            time=nanoseconds(self.machine.now),
+            sequence=self.world.log.last,
+            reached=True,
         )
 
     def leak(self, key: str, context: Context) -> None:

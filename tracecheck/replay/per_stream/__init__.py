@@ -1,0 +1,1 @@
+"""Legacy per-stream contexts: no counts but states, from the pool to the pool."""
