@@ -190,6 +190,25 @@ class TestGroups:
         assert report.count("L09") == 1
         assert "verdict: findings: 3 errors\n" in report
 
+    def test_what_heads_a_block_is_not_said_again_below_it(self):
+        """The end of a message that the main one has too is left out; the rest of it stays."""
+        told = [
+            "owned at the unload; nothing answers A at b.c:3",
+            "owned later; nothing answers A at b.c:3",
+            "it; was",
+        ]
+        rows = [
+            {"rule": f"L0{i}", "severity": "error", "confidence": "definite", "context_id": 0, "context": 16}
+            | {"message": message, "generation": 1, "context_type": 8, "signature": "s"}
+            for i, message in enumerate(told)
+        ]
+        report = text(
+            analysis(contexts=[{"id": 0, "pointer": 16, "birth": "allocated", "end": "held"}], findings=rows)
+        )
+        assert report.count("nothing answers A at b.c:3") == 1
+        assert "also L01 (error, definite): owned later\n" in report
+        assert "also L02 (error, definite): it; was\n" in report
+
     def test_the_worst_stands_first(self):
         """Errors come before warnings and notes, definite ones before possible ones."""
         ways = [("note", "definite"), ("warning", "definite"), ("error", "possible"), ("error", "definite")]
