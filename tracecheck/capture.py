@@ -62,6 +62,7 @@ class Analysis:
         profiles: The names of the profiles that were used.
         notes: What else there is to say of how it was read, a line each.
         marks: What the filter manager said of filters (:data:`tracecheck.operations.marks.MARKS`).
+        coverage: What the capture declares to be logged completely.
     """
 
     paths: tuple[str, ...]
@@ -76,6 +77,7 @@ class Analysis:
     profiles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     marks: pa.Table = field(default_factory=MARKS.empty_table)
+    coverage: Coverage = field(default_factory=lambda: Coverage(declared=False))
 
 
 @dataclass
@@ -139,6 +141,7 @@ def analyse(
         warnings=tuple(read.warnings),
         profiles=tuple(read.others.profiles),
         marks=read.around.marks(),
+        coverage=read.coverage,
         notes=(*read.notes, *read.others.notes, *read.around.notes),
     )
 

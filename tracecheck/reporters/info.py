@@ -151,7 +151,7 @@ def render_text(survey: Survey, *, everything: bool = False) -> Iterator[str]:
 
 def _lines(survey: Survey, limit: int | None) -> Iterator[str]:
     yield clean(survey.path)
-    yield from (f"  {line}" for line in columns(list(_facts(survey)), (False, False)))
+    yield from (f"  {line}" for line in columns(list(facts(survey)), (False, False)))
     names = {guid: f"{guid}  {clean(name)}" for guid, name in survey.provider_names.items()}
     for title, counts in (
         ("records", survey.records),
@@ -170,7 +170,7 @@ def _lines(survey: Survey, limit: int | None) -> Iterator[str]:
         yield f"warning: {clean(warning)}"
 
 
-def _facts(survey: Survey) -> Iterator[tuple[str, str]]:
+def facts(survey: Survey) -> Iterator[tuple[str, str]]:
     header = survey.header
     yield (
         "session",
