@@ -14,7 +14,27 @@ from tracecheck.payload.arrow import from_numpy, whole
 
 Ints = NDArray[np.int64]
 
-_MOST = 1 << 62
+# Up to how many times as many different numbers as there could be a table of them is made, not a sort.
+_SPARSE = 8
+
+
+def distinct(values: NDArray[Any]) -> tuple[Ints, Ints]:
+    """Number the different values of an array.
+
+    Args:
+        values: Integers, shape (n,).
+
+    Returns:
+        The different values in ascending order, and the place among them of each value, shape (n,).
+    """
+    values = values.astype(np.int64)
+    low, high = (int(values.min()), int(values.max())) if len(values) else (0, 0)
+    if high - low > _SPARSE * len(values) + (1 << 16):
+        found, places = np.unique(values, return_inverse=True)
+        return found, places.astype(np.int64)
+    seen = np.zeros(high - low + 1, np.bool_)
+    seen[values - low] = True
+    return np.flatnonzero(seen) + low if len(values) else values, (np.cumsum(seen) - 1)[values - low]
 
 
 def distinct_rows(columns: Sequence[NDArray[Any]]) -> tuple[Ints, Ints]:
@@ -24,18 +44,17 @@ def distinct_rows(columns: Sequence[NDArray[Any]]) -> tuple[Ints, Ints]:
         columns: At least one, each of shape (n,), integers.
 
     Returns:
-        The number of each row, shape (n,), and for each number the first row that has it.
+        The number of each row, shape (n,), and for each number a row that has it.
     """
     codes, size = np.zeros(len(columns[0]), np.int64), 1
     for column in columns:
-        values, inner = np.unique(column, return_inverse=True)
-        if size * max(len(values), 1) >= _MOST:
-            found, codes = np.unique(codes, return_inverse=True)
-            size = len(found)
-        codes = codes * len(values) + inner
-        size *= max(len(values), 1)
-    _, first, numbers = np.unique(codes, return_index=True, return_inverse=True)
-    return numbers.astype(np.int64), first.astype(np.int64)
+        values, inner = distinct(column)
+        # Both factors are at most the number of rows: their product is far from 2**63.
+        found, codes = distinct(codes * len(values) + inner)
+        size = len(found)
+    rows = np.zeros(size if len(codes) else 0, np.int64)
+    rows[codes] = np.arange(len(codes))
+    return codes, rows
 
 
 class Words:
@@ -65,7 +84,7 @@ class Words:
         names = whole(column.unify_dictionaries())
         places = names.indices.fill_null(len(names.dictionary)).to_numpy(zero_copy_only=False)
         # Of a capture's names only those that are shown are texts of the page.
-        used = np.unique(places)
+        used = np.flatnonzero(np.bincount(places))
         renumber = np.zeros(len(names.dictionary) + 1, np.int64)
         known = used[used < len(names.dictionary)]
         words = names.dictionary.take(from_numpy(known.astype(np.int64), pa.int64())).to_pylist()

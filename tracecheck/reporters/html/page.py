@@ -37,7 +37,6 @@ PROGRAM = (
     "findings.js",
     "contexts.js",
     "capture.js",
-    "selftest.js",
     "main.js",
 )
 _BLOCK = '<script type="application/octet-stream;base64" id="data-{name}">{data}</script>\n'

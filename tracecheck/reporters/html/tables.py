@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracecheck.etl.columns import NO_CPU, NO_ID
-from tracecheck.reporters.html.codes import Ints, Words, distinct_rows, numbers, rows_of
+from tracecheck.reporters.html.codes import Ints, Words, distinct, distinct_rows, numbers, rows_of
 from tracecheck.reporters.html.data import Column, table_block
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Tables:
         at = np.concatenate([steps, self._loose])
         have = [name for name in (*_CALL, *_THREAD) if name in self._analysis.operations.schema.names]
         # Each operation is read once, however many of the steps are its.
-        used, back = np.unique(at, return_inverse=True)
+        used, back = distinct(at)
         table = rows_of(self._analysis.operations, ["time", "cpu", *have], used)
         self._threads = [self._cells(table, name) for name in _THREAD if name in have]
         self._thread_names = [name for name in _THREAD if name in have]

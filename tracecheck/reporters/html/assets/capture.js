@@ -8,7 +8,7 @@ function captureView(host, model) {
   const totals = meta.totals;
   host.append(
     el("h2", null, "Verdict: ", el("span", { class: "verdict " + meta.verdict }, meta.verdict)),
-    ...list("Why", meta.reasons),
+    ...list(meta.verdict === "findings" ? "What could not be judged in full" : "Why", meta.reasons),
     ...list("What keeps it from being sure", meta.weaknesses),
     ...list("What to do next time", meta.advice),
     el("h3", null, "What the capture holds"),
@@ -25,7 +25,7 @@ function captureView(host, model) {
       ["written by", "tracecheck " + meta.version],
     ]),
     el("h3", null, "What is missing"),
-    meta.losses.length ? table([["lost"], ["cpu"], ["from"], ["to"], ["known by"], ["detail"]], meta.losses.map((loss) => [loss.lost, loss.cpu === null ? "all" : String(loss.cpu), loss.start === null ? "" : clock(model.nanoseconds(loss.start)), loss.end === null ? "" : clock(model.nanoseconds(loss.end)), said(loss.sign), said(loss.detail || "")])) : el("p", null, "No loss of events is known."),
+    meta.losses.length ? table([["lost"], ["cpu"], ["from"], ["to"], ["known by"], ["detail"]], meta.losses.map((loss) => [loss.lost, loss.cpu === null ? "all" : String(loss.cpu), loss.start === null ? "" : moment(model, loss.start), loss.end === null ? "" : moment(model, loss.end), said(loss.sign), said(loss.detail || "")])) : el("p", null, "No loss of events is known."),
     meta.totals.losses > meta.losses.length ? el("p", null, meta.losses.length + " of " + meta.totals.losses + " shown") : "",
     el("h3", null, "What is logged"),
     el("p", null, coverage.declared ? (coverage.routines === null ? "The driver declares that it logs every call it makes." : "Declared to be logged completely:") : "The capture declares nothing: that every call is logged is inferred."),
@@ -38,7 +38,7 @@ function captureView(host, model) {
       facts(file.facts.map(([name, value]) => [name, said(value)])),
       file.providers.length ? table([["provider"], ["id"], ["events", 1]], file.providers.map(([name, guid, number]) => [said(name || "unknown"), el("code", null, harmless(guid)), number]), "numbers") : "",
     ]),
-    ...(meta.marks.length ? [el("h3", null, "What the filter manager said"), table([["time (UTC)"], ["what"], ["name"], ["status"]], meta.marks.map((mark) => [clock(model.nanoseconds(mark.time)), said(mark.routine), said(mark.name || ""), mark.status ? model.statusName(mark.status) : ""]))] : []),
+    ...(meta.marks.length ? [el("h3", null, "What the filter manager said"), table([["time (UTC)"], ["what"], ["name"], ["status"]], meta.marks.map((mark) => [moment(model, mark.time), said(mark.routine), said(mark.name || ""), mark.status ? model.statusName(mark.status) : ""]))] : []),
     ...list("What could not be read", meta.warnings),
     ...list("How it was read", meta.notes),
   );
@@ -52,6 +52,6 @@ function rulesView(host, model) {
   host.append(el("h2", null, "Rules"), el("p", { class: "about" }, meta.rules.length ? "What the rules that have findings here mean. " : "No rule has findings here. ", "All rules: ", el("code", null, "tracecheck explain")));
   for (const rule of meta.rules) {
     const body = rule.parts ? ruleBody(rule) : "";
-    host.append(el("article", { id: "rule-" + rule.code, tabindex: "-1", class: "rule-page" }, el("h3", null, el("b", null, rule.code), " ", rule.title), el("p", { class: "about" }, rule.severity ? [severityBadge(rule.severity), " ", rule.kind, ", ", rule.family, ", "] : "", count(numbers.get(rule.code), "finding")), body));
+    host.append(el("article", { id: "rule-" + rule.code, tabindex: "-1", class: "rule-page" }, el("h3", null, el("b", null, rule.code), " ", el("span", null, rule.title)), el("p", { class: "about" }, rule.severity ? [severityBadge(rule.severity), " ", rule.kind, ", ", rule.family, ", "] : "", count(numbers.get(rule.code), "finding")), body));
   }
 }

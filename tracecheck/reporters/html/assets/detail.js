@@ -14,7 +14,7 @@ class Detail {
   empty() {
     this.shown = null;
     this.timeline = this.list = null;
-    this.host.replaceChildren(el("p", { class: "empty" }, "Nothing is chosen."));
+    this.host.replaceChildren(el("p", { class: "empty" }, "Choose one from the list."));
   }
 
   /** Show a finding, or a life alone where finding is -1; resolves when it stands there. */
@@ -45,7 +45,7 @@ class Detail {
     const rule = rules.get(code);
     const reasons = findings.reasons[finding];
     return [
-      el("div", { class: "crumbs" }, severityBadge(findings.severity[finding]), confidenceTag(findings.confidence[finding]), el("a", { href: "#rule=" + code }, el("b", null, code), " ", rule ? rule.title : "")),
+      el("div", { class: "crumbs" }, severityBadge(findings.severity[finding]), confidenceTag(findings.confidence[finding]), el("a", { href: "#rule=" + code }, el("b", null, code), " ", rule ? el("span", null, rule.title) : "")),
       el("h2", { class: "headline" }, said(findings.blame[finding])),
       findings.blame[finding] === findings.message[finding] ? "" : el("p", null, said(findings.message[finding])),
       reasons.length ? el("div", { class: "reasons" }, el("span", null, findings.confidence[finding] + " because"), el("ul", null, reasons.map((reason) => el("li", null, said(reason))))) : "",
@@ -108,7 +108,7 @@ class Detail {
     if (!places.length) return [];
     const rows = places.slice(0, MOST_LOOSE).map((i) => {
       const call = model.call(loose.call[i]);
-      return [clock(model.nanoseconds(loose.time[i])), said(model.thread(loose.thread[i]).ids), said(call.routine), loose.pointer[i] ? el("code", null, "0x" + loose.pointer[i].toString(16)) : "", said(model.site(loose.call[i]))];
+      return [moment(model, loose.time[i]), said(model.thread(loose.thread[i]).ids), said(call.routine), loose.pointer[i] ? el("code", null, "0x" + loose.pointer[i].toString(16)) : "", said(model.site(loose.call[i]))];
     });
     return [el("h3", null, "What proves it besides"), table([["time (UTC)"], ["pid:tid"], ["routine"], ["context"], ["call site"]], rows)];
   }
@@ -201,7 +201,7 @@ class Detail {
       right(String(steps.owned[i])),
       right(String(steps.link[i])),
       right(String(steps.owned[i] + steps.link[i])),
-      cell(said(model.site(steps.call[i])), fault ? el("b", { class: "bad" }, " \u2190 ", said(fault)) : ""),
+      cell(fault ? [el("b", { class: "bad" }, said(fault)), " \u00b7 "] : "", said(model.site(steps.call[i]))),
     );
   }
 }

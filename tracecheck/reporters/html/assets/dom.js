@@ -71,6 +71,11 @@ function clock(nanoseconds) {
   return stamp(nanoseconds).slice(11, 29);
 }
 
+/** The time of day in a cell, which is not broken. */
+function moment(model, units) {
+  return el("span", { class: "nowrap" }, clock(model.nanoseconds(units)));
+}
+
 /** A length of time, given in nanoseconds. */
 function duration(nanoseconds) {
   const size = Math.abs(nanoseconds);

@@ -199,7 +199,6 @@ function split(hash) {
 }
 
 async function main() {
-  const problems = watch();
   const notice = document.getElementById("notice");
   if (!("DecompressionStream" in window) || !("BigUint64Array" in window)) {
     notice.textContent = "This browser is too old to unpack the data of this page. Firefox 113, Chrome or Edge 103, Safari 16.4 and later can.";
@@ -209,14 +208,12 @@ async function main() {
     const page = new Page(await Model.open());
     document.getElementById("page").hidden = false;
     notice.hidden = true;
-    if (location.hash.startsWith("#selftest")) await selftest(page, problems);
-    else await page.follow();
+    await page.follow();
     performance.mark("shown");
   } catch (error) {
     notice.hidden = false;
     notice.textContent = "This page can't be shown: " + harmless(error.message);
-    problems.push(String(error.stack));
-    if (location.hash.startsWith("#selftest")) report({ problems });
+    console.error(error);
   }
 }
 

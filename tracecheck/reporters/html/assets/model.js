@@ -241,6 +241,7 @@ class Model {
   }
 
   nanoseconds(units) {
-    return this.base + BigInt(Math.round(units)) * BigInt(this.unit);
+    const whole = Math.floor(units);
+    return this.base + BigInt(whole) * BigInt(this.unit) + BigInt(Math.round((units - whole) * this.unit));
   }
 }

@@ -4,6 +4,7 @@ const PLOT_TOP = 30;
 const PLOT_HEIGHT = 150;
 const LANE = 20;
 const MOST_LANES = 8;
+const LEAST_ROOM = 64;
 
 class Timeline extends Chart {
   constructor(host, model, choose) {
@@ -79,8 +80,18 @@ class Timeline extends Chart {
     if (this.selected >= 0) this.bring(this.selected);
   }
 
+  /** Where the lanes begin: below the plot, and below the words on calls where there is room for them. */
+  get lanesTop() {
+    return PLOT_TOP + PLOT_HEIGHT + (this.room() < LEAST_ROOM ? 10 : 42);
+  }
+
+  /** How many pixels a step has for words. */
+  room() {
+    return this.mode === "steps" ? this.plot / (this.b - this.a) - 10 : 0;
+  }
+
   height() {
-    return PLOT_TOP + PLOT_HEIGHT + 10 + this.laneNames.length * LANE + 26;
+    return this.lanesTop + this.laneNames.length * LANE + 26;
   }
 
   /** Choose a step from outside: it is brought into sight. */
@@ -111,7 +122,7 @@ class Timeline extends Chart {
     const { steps } = this;
     const wanted = this.value(x);
     const i = before(this.at, wanted);
-    const lane = Math.floor((y - PLOT_TOP - PLOT_HEIGHT - 10) / LANE);
+    const lane = Math.floor((y - this.lanesTop) / LANE);
     let best = -1;
     for (let near = Math.max(i - 20, 0); near <= Math.min(i + 20, steps.count - 1); near++) {
       const far = Math.abs(this.x(this.at[near]) - x) + (lane >= 0 && this.lane(near) !== lane ? 6 : 0);
@@ -152,7 +163,7 @@ class Timeline extends Chart {
     if (!this.steps) return;
     const bottom = PLOT_TOP + PLOT_HEIGHT;
     const right = LEFT + this.plot;
-    const end = bottom + 10 + this.laneNames.length * LANE;
+    const end = this.lanesTop + this.laneNames.length * LANE;
     this.gaps(pen, this.spans, PLOT_TOP, end, ink);
     const [low, high] = this.extent();
     const y = this.scale(pen, low, high, PLOT_TOP, bottom, right, ink);
@@ -163,7 +174,7 @@ class Timeline extends Chart {
     this.curve(pen, y, ink);
     this.faultLines(pen, y, end, ink);
     pen.restore();
-    this.drawLanes(pen, bottom + 10, right, ink);
+    this.drawLanes(pen, this.lanesTop, right, ink);
     if (this.mode === "steps") this.numbers(pen, end, ink);
     else this.times(pen, end, ink, this.model.unit);
     this.words(pen, ink);
@@ -353,21 +364,21 @@ class Timeline extends Chart {
     }
   }
 
-  /** Write call sites along the curve where there is room for them. */
+  /** Write routines and functions below the curve where there is room for them. */
   words(pen, ink) {
     const [first, last] = this.view();
-    if (this.mode !== "steps") return;
-    const room = this.plot / (this.b - this.a) - 10;
-    if (room < 64) return;
+    const room = this.room();
+    if (room < LEAST_ROOM) return;
     pen.textAlign = "center";
-    pen.textBaseline = "bottom";
-    pen.fillStyle = ink.soft;
+    pen.textBaseline = "top";
     for (let i = first; i < last; i++) {
       const x = this.x(this.at[i]);
       if (x < LEFT + 20 || x > LEFT + this.plot - 20) continue;
       const call = this.model.call(this.steps.call[i]);
-      pen.fillText(fitted(pen, harmless(call.routine.replace(/^Flt|Context$/g, "")), room), x, PLOT_TOP + PLOT_HEIGHT - 18);
-      pen.fillText(fitted(pen, harmless(call.function || call.site), room), x, PLOT_TOP + PLOT_HEIGHT - 4);
+      pen.fillStyle = ink.soft;
+      pen.fillText(fitted(pen, harmless(call.routine.replace(/^Flt|Context$/g, "")), room), x, PLOT_TOP + PLOT_HEIGHT + 8);
+      pen.fillStyle = ink.faint;
+      pen.fillText(fitted(pen, harmless(call.function || call.site), room), x, PLOT_TOP + PLOT_HEIGHT + 23);
     }
   }
 }
