@@ -150,7 +150,7 @@ class Tab:
         end = time.monotonic() + _PATIENCE
         while not self.run(f"Boolean({condition})"):
             if time.monotonic() > end:
-                raise BrowserError(f"never came true: {condition}")
+                raise BrowserError(f"never came true: {condition}; {self.troubles()}")
             time.sleep(0.02)
 
     def settle(self):

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tracecheck.etl import plain_rows
 from tracecheck.reporters.html.codes import Ints, numbers
 from tracecheck.reporters.lookup import Row, ordered
 from tracecheck.rules.book import families, page
+from tracecheck.rules.evidence import describe_loss
 from tracecheck.rules.registry import RULES
 
 if TYPE_CHECKING:
@@ -34,7 +36,13 @@ class Findings:
     """
 
     def __init__(self, analysis: Analysis, most: int = MOST_FINDINGS) -> None:
-        every = ordered(analysis.findings)
+        # The table of losses tells of each with its time; a finding that only repeats one would hide others.
+        losses = {describe_loss(loss) for loss in plain_rows(analysis.losses)}
+        every = [
+            row
+            for row in ordered(analysis.findings)
+            if row["context_id"] is not None or row["message"] not in losses
+        ]
         self.rows, self.total = every[:most], len(every)
         self._counts = _group_counts(every)
         known = {row["context_id"] for row in every if row["context_id"] is not None}

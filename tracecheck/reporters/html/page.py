@@ -100,7 +100,7 @@ def _title(analysis: Analysis) -> str:
 
 def _skeleton(title: str) -> tuple[str, str]:
     """Give what stands before the data and what stands behind it."""
-    style, program = _asset("style.css"), "".join(_asset(name) for name in PROGRAM)
+    style, program = _lean(_asset("style.css")), _lean("".join(_asset(name) for name in PROGRAM))
     policy = (
         f"default-src 'none'; script-src {_hash(program)}; style-src {_hash(style)}; "
         "base-uri 'none'; form-action 'none'"
@@ -114,6 +114,12 @@ def _skeleton(title: str) -> tuple[str, str]:
 
 def _asset(name: str) -> str:
     return files("tracecheck.reporters.html").joinpath("assets", name).read_text(encoding="ascii")
+
+
+def _lean(text: str) -> str:
+    """Leave out what only readers of the source need: comments, which have lines of their own, and indents."""
+    lines = (line.strip() for line in text.splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 
 
 def _hash(text: str) -> str:

@@ -1,6 +1,6 @@
 // What is known of the capture itself, and what the rules mean.
 
-/** The verdict, why, and what the capture holds. */
+// The verdict, why, and what the capture holds.
 function captureView(host, model) {
   const { meta } = model;
   const list = (title, lines, name) => (lines.length ? [el("h3", null, title), el("ul", { class: name || null }, lines.map((line) => el("li", null, said(line))))] : []);
@@ -44,7 +44,7 @@ function captureView(host, model) {
   );
 }
 
-/** The pages of the book of the rules that have findings. */
+// The pages of the book of the rules that have findings.
 function rulesView(host, model) {
   const { meta, findings } = model;
   const numbers = new Map();

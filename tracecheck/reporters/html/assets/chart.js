@@ -30,7 +30,7 @@ class Chart {
     host.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** Set the whole stretch of the axis, and show all of it. */
+  // Set the whole stretch of the axis, and show all of it.
   reach(from, to) {
     this.from = from;
     this.to = to > from ? to : from + 1;
@@ -41,7 +41,7 @@ class Chart {
     this.show(this.from, this.to);
   }
 
-  /** Show a stretch, kept within the whole. */
+  // Show a stretch, kept within the whole.
   show(a, b) {
     const whole = this.to - this.from;
     const size = Math.min(Math.max(b - a, whole * CLOSEST, this.least || 0), whole);
@@ -50,7 +50,7 @@ class Chart {
     this.draw();
   }
 
-  /** Show more (a factor above 1) or less, around a place in the view from 0 to 1. */
+  // Show more (a factor above 1) or less, around a place in the view from 0 to 1.
   zoom(factor, place) {
     const centre = this.a + (this.b - this.a) * place;
     this.show(centre - (centre - this.a) * factor, centre + (this.b - centre) * factor);
@@ -131,7 +131,7 @@ class Chart {
     return { ArrowLeft: () => this.pan(-0.2), ArrowRight: () => this.pan(0.2) };
   }
 
-  /** Show what stands at a place beside it. */
+  // Show what stands at a place beside it.
   say(x, y, lines) {
     this.tip.hidden = false;
     this.tip.replaceChildren(...lines);
@@ -145,7 +145,7 @@ class Chart {
     this.waiting = requestAnimationFrame(() => this.paint());
   }
 
-  /** Draw now. */
+  // Draw now.
   paint() {
     cancelAnimationFrame(this.waiting);
     this.waiting = null;
@@ -171,7 +171,7 @@ class Chart {
     }
   }
 
-  /** Draw the horizontal lines of a scale of counts, and return how a count becomes a height. */
+  // Draw the horizontal lines of a scale of counts, and return how a count becomes a height.
   scale(pen, low, high, top, bottom, right, ink) {
     const step = nice((high - low) / 4);
     const y = (value) => bottom - ((value - low) / Math.max(high - low, 1)) * (bottom - top);
@@ -186,7 +186,7 @@ class Chart {
     return y;
   }
 
-  /** Shade stretches of the axis in which events are missing. */
+  // Shade stretches of the axis in which events are missing.
   gaps(pen, spans, top, bottom, ink) {
     for (const [start, end] of spans) {
       const from = Math.max(this.x(start), LEFT);
@@ -209,7 +209,7 @@ class Chart {
     }
   }
 
-  /** Draw an axis of time below; labels are lengths since the origin. */
+  // Draw an axis of time below; labels are lengths since the origin.
   times(pen, bottom, ink, nanoseconds) {
     const step = nice(((this.b - this.a) * nanoseconds) / Math.max(this.plot / 110, 1)) || 1;
     pen.textAlign = "center";
@@ -224,14 +224,14 @@ class Chart {
   }
 }
 
-/** The next number of the form 1, 2 or 5 times a power of ten; at least 1. */
+// The next number of the form 1, 2 or 5 times a power of ten; at least 1.
 function nice(value) {
   if (!(value > 1)) return 1;
   const power = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 5, 10].find((factor) => factor * power >= value) * power;
 }
 
-/** Write a time on an axis with as many digits as tell it from its neighbours. */
+// Write a time on an axis with as many digits as tell it from its neighbours.
 function ticked(time, step) {
   const [scale, unit] = time >= 1e9 || step >= 1e9 ? [1e9, "s"] : time >= 1e6 || step >= 1e6 ? [1e6, "ms"] : time >= 1e3 || step >= 1e3 ? [1e3, "\u00b5s"] : [1, "ns"];
   const digits = Math.max(0, Math.ceil(-Math.log10(step / scale) - 1e-9));

@@ -86,7 +86,7 @@ class ContextsView {
     this.status.textContent = this.order.length.toLocaleString("en") + " of " + count(contexts.rows, "context") + ". The steps of " + (this.model.meta.whole === contexts.rows ? "all of them are" : this.model.meta.whole.toLocaleString("en") + " are") + " in this page.";
   }
 
-  /** The places of the words in the order of the alphabet, by number. */
+  // The places of the words in the order of the alphabet, by number.
   ranks() {
     const words = ["", ...this.model.meta.words];
     const places = words.map((_, i) => i).sort((a, b) => (words[a] < words[b] ? -1 : words[a] > words[b] ? 1 : 0));

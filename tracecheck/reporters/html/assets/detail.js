@@ -17,7 +17,7 @@ class Detail {
     this.host.replaceChildren(el("p", { class: "empty" }, "Choose one from the list."));
   }
 
-  /** Show a finding, or a life alone where finding is -1; resolves when it stands there. */
+  // Show a finding, or a life alone where finding is -1; resolves when it stands there.
   async show(life, finding) {
     const turn = ++this.turn;
     const { model } = this;
@@ -79,7 +79,7 @@ class Detail {
     ]);
   }
 
-  /** What stands below the timeline: other findings, operations of other contexts, the rule. */
+  // What stands below the timeline: other findings, operations of other contexts, the rule.
   afterwards(life, finding) {
     const { model } = this;
     const { findings } = model;
@@ -100,7 +100,7 @@ class Detail {
     return "tracecheck timeline " + paths.join(" ") + " '" + this.model.pointer(life) + "#" + this.model.contexts.generation[life] + "'";
   }
 
-  /** The operations that prove a finding and are no steps of its context. */
+  // The operations that prove a finding and are no steps of its context.
   proof(finding) {
     const { model } = this;
     const { loose } = model;
@@ -169,7 +169,7 @@ class Detail {
     this.timeline.setMode(mode);
   }
 
-  /** Choose a step: in the chart, in the table, and in words. */
+  // Choose a step: in the chart, in the table, and in words.
   choose(i, quiet) {
     this.timeline.select(i);
     this.list.select(i);
@@ -211,7 +211,7 @@ function legend() {
   return el("div", { class: "legend" }, item("take", "reference taken"), item("drop", "dropped"), item("use", "use"), item("owned", "owned"), item("link", "object\u2019s link"), item("gap", "lost events"));
 }
 
-/** What the book says of a rule. */
+// What the book says of a rule.
 function ruleBody(rule) {
   const part = (head, text) => (text ? [el("h4", null, head), el("p", null, prose(text))] : []);
   const code = (head, text) => el("div", null, el("h4", null, head), el("pre", null, el("code", null, text)));

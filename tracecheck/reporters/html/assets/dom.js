@@ -2,7 +2,7 @@
 
 const UNSEEN = /[\p{C}\p{Zl}\p{Zp}]/gu;
 
-/** Show what can't be seen: control characters as their symbols, all else as an escape. */
+// Show what can't be seen: control characters as their symbols, all else as an escape.
 function harmless(text) {
   return String(text).replace(UNSEEN, (char) => {
     const code = char.codePointAt(0);
@@ -12,7 +12,7 @@ function harmless(text) {
   });
 }
 
-/** Make an element: properties that begin with "on" are listeners, all others attributes; null is left out. */
+// Make an element: properties that begin with "on" are listeners, all others attributes; null is left out.
 function el(tag, properties, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(properties || {})) {
@@ -24,12 +24,12 @@ function el(tag, properties, ...children) {
   return node;
 }
 
-/** Text of a capture: harmless, and isolated from the direction of what stands around it. */
+// Text of a capture: harmless, and isolated from the direction of what stands around it.
 function said(text, name) {
   return el("bdi", { class: name }, harmless(text));
 }
 
-/** Text of the book: words in backticks are code. */
+// Text of the book: words in backticks are code.
 function prose(text) {
   return text.split("`").map((part, i) => (i % 2 ? el("code", null, part) : part));
 }
@@ -44,7 +44,7 @@ function confidenceTag(confidence) {
   return el("span", { class: "tag " + confidence }, confidence);
 }
 
-/** A list of facts: pairs of a name and what stands beside it; a fact of nothing is left out. */
+// A list of facts: pairs of a name and what stands beside it; a fact of nothing is left out.
 function facts(pairs, name) {
   const shown = pairs.filter(([, value]) => value !== null && value !== "" && value !== undefined);
   return el("dl", { class: "facts " + (name || "") }, shown.map(([key, value]) => el("div", null, el("dt", null, key), el("dd", null, value))));
@@ -57,7 +57,7 @@ function table(heads, rows, name) {
     el("tbody", null, rows.map((row) => el("tr", null, row.map(cell))))));
 }
 
-/** A date and time with all nine digits. */
+// A date and time with all nine digits.
 function stamp(nanoseconds) {
   const whole = nanoseconds / 1000000000n;
   const rest = nanoseconds % 1000000000n;
@@ -66,17 +66,17 @@ function stamp(nanoseconds) {
   return date.toISOString().slice(0, 19).replace("T", " ") + "." + String(rest < 0n ? rest + 1000000000n : rest).padStart(9, "0") + " UTC";
 }
 
-/** The time of day alone. */
+// The time of day alone.
 function clock(nanoseconds) {
   return stamp(nanoseconds).slice(11, 29);
 }
 
-/** The time of day in a cell, which is not broken. */
+// The time of day in a cell, which is not broken.
 function moment(model, units) {
   return el("span", { class: "nowrap" }, clock(model.nanoseconds(units)));
 }
 
-/** A length of time, given in nanoseconds. */
+// A length of time, given in nanoseconds.
 function duration(nanoseconds) {
   const size = Math.abs(nanoseconds);
   for (const [limit, scale, unit] of [[1e3, 1, "ns"], [1e6, 1e3, "\u00b5s"], [1e9, 1e6, "ms"], [12e10, 1e9, "s"]]) {
@@ -85,13 +85,13 @@ function duration(nanoseconds) {
   return (nanoseconds / 6e10).toFixed(1) + " min";
 }
 
-/** The colours of the theme that holds, by the names of their variables. */
+// The colours of the theme that holds, by the names of their variables.
 function colours() {
   const style = getComputedStyle(document.documentElement);
   return new Proxy({}, { get: (_, name) => style.getPropertyValue("--" + name).trim() });
 }
 
-/** Say something to who can't see it. */
+// Say something to who can't see it.
 function announce(text) {
   document.getElementById("announcer").textContent = text;
 }

@@ -45,7 +45,7 @@ class FindingsView {
     this.filter();
   }
 
-  /** All that can be searched of a finding, in lower case. */
+  // All that can be searched of a finding, in lower case.
   text(finding) {
     const { model } = this;
     const { findings } = model;
@@ -70,7 +70,7 @@ class FindingsView {
     this.lay();
   }
 
-  /** Make the rows of the list: causes, and below the open ones their cases. */
+  // Make the rows of the list: causes, and below the open ones their cases.
   lay(keep) {
     const { findings } = this.model;
     this.items = [];
@@ -103,7 +103,7 @@ class FindingsView {
     return el("div", { class: "case" + (finding === this.current ? " current" : "") }, el("code", null, findings.context[finding] === null ? "capture" : "0x" + findings.context[finding] + " #" + findings.generation[finding]), confidenceTag(findings.confidence[finding]), findings.time[finding] === null ? "" : el("span", { class: "faint" }, clock(BigInt(findings.time[finding]))));
   }
 
-  /** Open or close a cause, or show a case. */
+  // Open or close a cause, or show a case.
   choose({ group, finding }) {
     const { cases } = this.model.findings;
     if (finding < 0) {
@@ -119,7 +119,7 @@ class FindingsView {
     this.go("finding=" + this.model.findingKey(finding));
   }
 
-  /** Show a finding; resolves when its timeline is drawn. */
+  // Show a finding; resolves when its timeline is drawn.
   async show(finding) {
     const { model } = this;
     const at = model.caseOfFinding[finding];
@@ -136,7 +136,7 @@ class FindingsView {
     await this.detail.show(life === null ? -1 : life, finding);
   }
 
-  /** Go to the next finding or the one before. */
+  // Go to the next finding or the one before.
   step(by) {
     if (!this.order.length) return;
     const now = this.order.indexOf(this.current);

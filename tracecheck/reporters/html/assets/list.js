@@ -4,11 +4,10 @@ const TALLEST = 8000000;
 const SPARE = 6;
 const PRINTED = 300;
 
-/** A list whose rows are made when they come into sight.
- *
- * options: label; row(i) gives the element of a row; choose(i) is called when a row is chosen; height(i) of a
- * row in pixels, or a number; role ("listbox" or "grid").
- */
+// A list whose rows are made when they come into sight.
+//
+// options: label; row(i) gives the element of a row; choose(i) is called when a row is chosen; height(i) of a
+// row in pixels, or a number; role ("listbox" or "grid").
 class VirtualList {
   constructor(host, options) {
     this.host = host;
@@ -31,7 +30,7 @@ class VirtualList {
     new ResizeObserver(() => this.draw()).observe(host);
   }
 
-  /** Give the list its number of rows, and what was scrolled to stays where it is unless told otherwise. */
+  // Give the list its number of rows, and what was scrolled to stays where it is unless told otherwise.
   resize(size, keep) {
     const height = this.options.height;
     this.size = size;
@@ -56,7 +55,7 @@ class VirtualList {
     return this.tops ? this.tops[i] : i * this.options.height;
   }
 
-  /** Find the row at a height. */
+  // Find the row at a height.
   at(pixels) {
     if (!this.tops) return Math.min(Math.max(Math.floor(pixels / this.options.height), 0), this.size);
     let low = 0;
@@ -68,7 +67,7 @@ class VirtualList {
     return low;
   }
 
-  /** Where the view begins, in the heights of rows. */
+  // Where the view begins, in the heights of rows.
   get offset() {
     if (this.scale === 1) return this.host.scrollTop;
     const room = Math.max(TALLEST - this.host.clientHeight, 1);
@@ -102,7 +101,7 @@ class VirtualList {
     else this.host.removeAttribute("aria-activedescendant");
   }
 
-  /** Paper does not scroll: lay the rows out one after the other, those about the active one where they are many. */
+  // Paper does not scroll: lay the rows out one after the other, those about the active one where they are many.
   print(on) {
     this.printing = on;
     this.inner.style.height = on ? "auto" : Math.min(this.total || 0, TALLEST) + "px";
@@ -114,7 +113,7 @@ class VirtualList {
     return [first, Math.min(first + PRINTED, this.size)];
   }
 
-  /** Make a row the active one and bring it into sight; nobody is told. */
+  // Make a row the active one and bring it into sight; nobody is told.
   select(i) {
     this.active = i;
     if (i >= 0 && i < this.size) this.reveal(i);

@@ -14,7 +14,7 @@ class LiveChart extends Chart {
     this.group("type");
   }
 
-  /** Find from when to when each context lived; one that was born unseen lived from the beginning. */
+  // Find from when to when each context lived; one that was born unseen lived from the beginning.
   measure() {
     const { contexts, meta } = this.model;
     const size = contexts.rows;
@@ -29,7 +29,7 @@ class LiveChart extends Chart {
     }
   }
 
-  /** Choose what a line is of: "type" or "site". */
+  // Choose what a line is of: "type" or "site".
   group(by) {
     this.by = by;
     const { contexts } = this.model;
@@ -60,7 +60,7 @@ class LiveChart extends Chart {
     this.draw();
   }
 
-  /** Find the most that lived at once, of each group. */
+  // Find the most that lived at once, of each group.
   peaks() {
     const { born, gone, serial } = this;
     const starts = sortedPlaces(born);
@@ -80,7 +80,7 @@ class LiveChart extends Chart {
     return LIVE_TOP + LIVE_HEIGHT + 28;
   }
 
-  /** Count the living at as many moments of the view as it has pixels, the most of each pixel. */
+  // Count the living at as many moments of the view as it has pixels, the most of each pixel.
   sample() {
     const bins = Math.min(Math.max(Math.floor(this.plot), 2), 2000);
     const lines = this.names.map(() => new Int32Array(bins + 1));
@@ -125,7 +125,7 @@ class LiveChart extends Chart {
     }
   }
 
-  /** Lay one line on top of those that are drawn. */
+  // Lay one line on top of those that are drawn.
   layer(pen, stack, line, y, colour) {
     const x = (bin) => LEFT + (bin / stack.length) * this.plot;
     pen.fillStyle = colour;
@@ -165,7 +165,7 @@ class LiveChart extends Chart {
   click() {}
 }
 
-/** The places of numbers in the order of the numbers. */
+// The places of numbers in the order of the numbers.
 function sortedPlaces(values) {
   const places = Uint32Array.from(values, (_, i) => i);
   return places.sort((a, b) => values[a] - values[b] || a - b);
@@ -175,7 +175,7 @@ function swatch(i) {
   return el("span", { class: "swatch series" + i, "aria-hidden": "true" });
 }
 
-/** The view of all contexts over time: the chart, and its numbers as a table. */
+// The view of all contexts over time: the chart, and its numbers as a table.
 class LiveView {
   constructor(host, model) {
     this.model = model;

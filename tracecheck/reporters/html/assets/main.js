@@ -31,7 +31,7 @@ class Page {
     document.getElementById("tabs").replaceChildren(...VIEWS.map(([name, text]) => el("a", { href: "#view=" + name, id: "tab-" + name }, text)));
   }
 
-  /** Find a view, made when it is first shown. */
+  // Find a view, made when it is first shown.
   view(name) {
     for (const [each] of VIEWS) {
       document.getElementById("view-" + each).hidden = each !== name;
@@ -51,7 +51,7 @@ class Page {
     return this.follow();
   }
 
-  /** Show what the address names; resolves when it stands there. */
+  // Show what the address names; resolves when it stands there.
   async follow() {
     const [kind, key] = split(location.hash);
     const { model } = this;
@@ -86,7 +86,7 @@ class Page {
     return null;
   }
 
-  /** Show what matters most. */
+  // Show what matters most.
   async first() {
     const { findings } = this.model;
     if (!findings.rule.length) {
@@ -126,20 +126,22 @@ class Page {
     act();
   }
 
+  // Follow the system's theme until the switch is used.
   theme() {
     const root = document.documentElement;
     const button = document.getElementById("theme");
-    const dark = () => (root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches);
-    const shown = () => {
-      button.setAttribute("aria-pressed", String(dark()));
+    const system = matchMedia("(prefers-color-scheme: dark)");
+    const set = (dark) => {
+      root.dataset.theme = dark ? "dark" : "light";
+      button.setAttribute("aria-pressed", String(dark));
       this.redraw();
     };
     button.addEventListener("click", () => {
-      root.dataset.theme = dark() ? "light" : "dark";
-      shown();
+      this.chosen = true;
+      set(root.dataset.theme !== "dark");
     });
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", shown);
-    shown();
+    system.addEventListener("change", () => this.chosen || set(system.matches));
+    set(system.matches);
     document.getElementById("help-open").addEventListener("click", () => document.getElementById("help").showModal());
   }
 
@@ -153,19 +155,16 @@ class Page {
     }
   }
 
-  /** Paper is white, does not scroll, and shows the capture and all causes whatever the screen shows. */
+  // Paper is white, does not scroll, and shows the capture and all causes whatever the screen shows.
   print(on) {
     const root = document.documentElement;
-    if (on) {
-      this.before = root.dataset.theme;
-      root.dataset.theme = "light";
-    } else if (this.before) root.dataset.theme = this.before;
-    else delete root.dataset.theme;
+    if (on) this.before = root.dataset.theme;
+    root.dataset.theme = on ? "light" : this.before;
     const paper = document.getElementById("paper");
     paper.replaceChildren(...(on ? this.paper() : []));
     root.classList.toggle("printing", on);
     for (const view of Object.values(this.views)) {
-      for (const list of [view.detail && view.detail.list]) if (list) list.print(on);
+      if (view.detail && view.detail.list) view.detail.list.print(on);
     }
     this.redraw(true);
   }
@@ -185,7 +184,7 @@ class Page {
   }
 }
 
-/** Split an address into its kind and its key. */
+// Split an address into its kind and its key.
 function split(hash) {
   const text = hash.slice(1);
   const at = text.indexOf("=");

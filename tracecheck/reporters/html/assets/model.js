@@ -1,7 +1,7 @@
 "use strict";
 // What the page knows: the blocks of data, unpacked when they are asked for, and what is computed of them.
 
-/** Undo base64. */
+// Undo base64.
 function bytesOf(text) {
   if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
   const binary = atob(text);
@@ -10,13 +10,13 @@ function bytesOf(text) {
   return bytes;
 }
 
-/** Settles when the whole page is read: the blocks of steps stand behind the program. */
+// Settles when the whole page is read: the blocks of steps stand behind the program.
 const read = new Promise((done) => {
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", done);
   else done();
 });
 
-/** Unpack the block of a name. */
+// Unpack the block of a name.
 async function unpack(name) {
   if (name.startsWith("steps-")) await read;
   const node = document.getElementById("data-" + name);
@@ -30,7 +30,7 @@ async function unpackJson(name) {
   return JSON.parse(new TextDecoder().decode(await unpack(name)));
 }
 
-/** Unpack a table: an object of typed arrays, and its number of rows under "rows". */
+// Unpack a table: an object of typed arrays, and its number of rows under "rows".
 async function unpackTable(name) {
   const bytes = await unpack(name);
   const length = new DataView(bytes.buffer).getUint32(0, true);
@@ -44,7 +44,7 @@ async function unpackTable(name) {
   return table;
 }
 
-/** Join the planes of 64-bit numbers that are stored as differences; storing wraps them at 2^64. */
+// Join the planes of 64-bit numbers that are stored as differences; storing wraps them at 2^64.
 function pointers(planes, width, rows) {
   const joined = new Uint8Array(8 * rows);
   for (let k = 0; k < width; k++) {
@@ -55,7 +55,7 @@ function pointers(planes, width, rows) {
   return found;
 }
 
-/** Join the planes of numbers. */
+// Join the planes of numbers.
 function numbers(planes, width, rows, zigzag) {
   if (width === 1 && !zigzag) return planes;
   const Kind = width > 4 ? Float64Array : zigzag ? (width === 4 ? Float64Array : Int32Array) : Uint32Array;
@@ -70,7 +70,7 @@ function numbers(planes, width, rows, zigzag) {
   return found;
 }
 
-/** What the page knows; one of it, made by Model.open. */
+// What the page knows; one of it, made by Model.open.
 class Model {
   static async open() {
     const model = new Model();
@@ -99,12 +99,12 @@ class Model {
     this.unpacked = new Map();
   }
 
-  /** A word of the tables by its number; null for 0. */
+  // A word of the tables by its number; null for 0.
   word(number) {
     return number ? this.meta.words[number - 1] : null;
   }
 
-  /** The name of a context type. */
+  // The name of a context type.
   type(number) {
     return this.meta.types[number] || (number ? "type 0x" + number.toString(16) : "context");
   }
@@ -117,7 +117,7 @@ class Model {
     return "0x" + this.contexts.pointer[life].toString(16);
   }
 
-  /** What names a life: its pointer and generation. */
+  // What names a life: its pointer and generation.
   lifeName(life) {
     return this.pointer(life) + " #" + this.contexts.generation[life];
   }
@@ -126,7 +126,7 @@ class Model {
     return this.pointer(life) + "-" + this.contexts.generation[life];
   }
 
-  /** Find a life by "0x...-generation", or by a pointer alone; -1 where there is none. */
+  // Find a life by "0x...-generation", or by a pointer alone; -1 where there is none.
   findLife(key) {
     const match = /^(?:0x)?([0-9a-f]{1,16})(?:[-#](\d{1,10}))?$/i.exec(key);
     if (!match) return -1;
@@ -150,13 +150,13 @@ class Model {
     return -1;
   }
 
-  /** When a life was freed, in units since the origin; -1 where it was not. */
+  // When a life was freed, in units since the origin; -1 where it was not.
   when(column, life) {
     const at = this.contexts[column][life];
     return at === -1 ? -1 : this.contexts.first[life] + (at < 0 ? at + 1 : at);
   }
 
-  /** The steps of a life, columns of its own; null where the page does not hold them. */
+  // The steps of a life, columns of its own; null where the page does not hold them.
   async steps(life) {
     const count = this.contexts.steps[life];
     if (!count) return null;
@@ -176,7 +176,7 @@ class Model {
     return this.life(await this.unpacked.get(low), life, start - blocks[low][0], count);
   }
 
-  /** Cut a life out of a block of steps, and sum its times and counts. */
+  // Cut a life out of a block of steps, and sum its times and counts.
   life(block, life, from, count) {
     const { effects } = this;
     const part = (column) => column.subarray(from, from + count);
@@ -206,12 +206,12 @@ class Model {
     return found;
   }
 
-  /** What a step did that no legal driver does, "" for nothing. */
+  // What a step did that no legal driver does, "" for nothing.
   fault(steps, i) {
     return this.word(this.effects.fault[steps.effect[i]]) || "";
   }
 
-  /** The call of a row of the table of calls, in words. */
+  // The call of a row of the table of calls, in words.
   call(row) {
     const { calls } = this;
     return {
@@ -226,7 +226,7 @@ class Model {
     };
   }
 
-  /** Where a call was made, as one text. */
+  // Where a call was made, as one text.
   site(row) {
     const { site, function: name } = this.call(row);
     if (!name || site.includes(name)) return site;

@@ -14,10 +14,9 @@ class Timeline extends Chart {
     this.mode = "steps";
   }
 
-  /** Show a life.
-   *
-   * marks: places of steps that prove the finding, the faulty one first; label: what the fault is called.
-   */
+  // Show a life.
+  //
+  // marks: places of steps that prove the finding, the faulty one first; label: what the fault is called.
   set(steps, marks, label) {
     this.steps = steps;
     this.marks = new Set(marks);
@@ -30,7 +29,7 @@ class Timeline extends Chart {
     this.lanes();
   }
 
-  /** Count the steps of each thread: the busiest have lanes of their own, the others share the last. */
+  // Count the steps of each thread: the busiest have lanes of their own, the others share the last.
   lanes() {
     const { thread, count: size } = this.steps;
     const seen = new Map();
@@ -43,7 +42,7 @@ class Timeline extends Chart {
     if (own.length < order.length) this.laneNames.push({ ids: order.length - own.length + " more", process: null });
   }
 
-  /** Put the steps on the axis. */
+  // Put the steps on the axis.
   lay() {
     const { steps } = this;
     const at = (this.at = new Float64Array(steps.count));
@@ -63,7 +62,7 @@ class Timeline extends Chart {
     this.spans = this.spans.filter(([start, end]) => end > this.from && start < this.to);
   }
 
-  /** Put a time on the axis; an open end lies beyond it. */
+  // Put a time on the axis; an open end lies beyond it.
   place(time, open) {
     if (time === null) return open < 0 ? this.from : this.to;
     if (this.mode === "time") return time;
@@ -80,12 +79,12 @@ class Timeline extends Chart {
     if (this.selected >= 0) this.bring(this.selected);
   }
 
-  /** Where the lanes begin: below the plot, and below the words on calls where there is room for them. */
+  // Where the lanes begin: below the plot, and below the words on calls where there is room for them.
   get lanesTop() {
     return PLOT_TOP + PLOT_HEIGHT + (this.room() < LEAST_ROOM ? 10 : 42);
   }
 
-  /** How many pixels a step has for words. */
+  // How many pixels a step has for words.
   room() {
     return this.mode === "steps" ? this.plot / (this.b - this.a) - 10 : 0;
   }
@@ -94,7 +93,7 @@ class Timeline extends Chart {
     return this.lanesTop + this.laneNames.length * LANE + 26;
   }
 
-  /** Choose a step from outside: it is brought into sight. */
+  // Choose a step from outside: it is brought into sight.
   select(i) {
     this.selected = i;
     if (i >= 0) this.bring(i);
@@ -117,7 +116,7 @@ class Timeline extends Chart {
     return { ArrowLeft: to(this.selected - 1), ArrowRight: to(this.selected + 1), Home: to(0), End: to(this.steps.count - 1), "[": () => this.pan(-0.3), "]": () => this.pan(0.3), t: () => this.host.dispatchEvent(new CustomEvent("mode")) };
   }
 
-  /** Find the step that is nearest to a place; -1 where none is near. */
+  // Find the step that is nearest to a place; -1 where none is near.
   nearest(x, y) {
     const { steps } = this;
     const wanted = this.value(x);
@@ -193,12 +192,12 @@ class Timeline extends Chart {
     return (this.extentIs = [low, high]);
   }
 
-  /** The steps in view, and one beyond either end. */
+  // The steps in view, and one beyond either end.
   view() {
     return [Math.max(before(this.at, this.a), 0), Math.min(before(this.at, this.b) + 2, this.steps.count)];
   }
 
-  /** Draw the count: an area for the object's reference below one for the driver's. */
+  // Draw the count: an area for the object's reference below one for the driver's.
   curve(pen, y, ink) {
     const [first, last] = this.view();
     const { owned, link } = this.steps;
@@ -235,7 +234,7 @@ class Timeline extends Chart {
     this.line(pen, total, y, ink.line);
   }
 
-  /** The counts before the first step: of a life that began before the capture they are not zero. */
+  // The counts before the first step: of a life that began before the capture they are not zero.
   startCount() {
     const { steps, model } = this;
     if (!steps.count || model.word(model.contexts.birth[steps.life]) === "allocated") return [0, 0];
@@ -283,7 +282,7 @@ class Timeline extends Chart {
       const x = this.x(this.at[i]);
       if (x < LEFT - 1 || x > LEFT + this.plot + 1) continue;
       pen.fillStyle = ink.error;
-      pen.fillRect(Math.round(x) - 0.5, PLOT_TOP - 8, 1.5, end - PLOT_TOP + 8);
+      this.upright(pen, Math.round(x) - 0.5, 1.5, PLOT_TOP - 8, end);
       const text = harmless(name);
       const wide = pen.measureText(text).width + 12;
       const left = Math.min(Math.max(x - wide / 2, LEFT), LEFT + this.plot - wide);
@@ -299,8 +298,14 @@ class Timeline extends Chart {
     }
     if (this.selected >= 0) {
       pen.fillStyle = ink.accent;
-      pen.fillRect(Math.round(this.x(this.at[this.selected])) - 1, PLOT_TOP, 2, end - PLOT_TOP);
+      this.upright(pen, Math.round(this.x(this.at[this.selected])) - 1, 2, PLOT_TOP, end);
     }
+  }
+
+  // Draw a line through plot and lanes, not through the words between them.
+  upright(pen, x, width, top, end) {
+    pen.fillRect(x, top, width, PLOT_TOP + PLOT_HEIGHT - top);
+    pen.fillRect(x, this.lanesTop, width, end - this.lanesTop);
   }
 
   drawLanes(pen, top, right, ink) {
@@ -329,7 +334,7 @@ class Timeline extends Chart {
     }
   }
 
-  /** Draw a step: up for a reference taken, down for one dropped, so that colour is not all that tells. */
+  // Draw a step: up for a reference taken, down for one dropped, so that colour is not all that tells.
   dot(pen, x, y, colour, dense, fault, i, ink) {
     const up = Math.sign(this.steps.change[i]);
     pen.fillStyle = colour;
@@ -364,7 +369,7 @@ class Timeline extends Chart {
     }
   }
 
-  /** Write routines and functions below the curve where there is room for them. */
+  // Write routines and functions below the curve where there is room for them.
   words(pen, ink) {
     const [first, last] = this.view();
     const room = this.room();
@@ -383,7 +388,7 @@ class Timeline extends Chart {
   }
 }
 
-/** Find the last place whose number is not above a wanted one, in ascending numbers; -1 where there is none. */
+// Find the last place whose number is not above a wanted one, in ascending numbers; -1 where there is none.
 function before(sorted, wanted) {
   let low = -1;
   for (let high = sorted.length; high - low > 1; ) {
@@ -394,7 +399,7 @@ function before(sorted, wanted) {
   return low;
 }
 
-/** Cut a text to a width. */
+// Cut a text to a width.
 function fitted(pen, text, room) {
   if (pen.measureText(text).width <= room) return text;
   let size = Math.min(text.length, Math.floor(room / 4));
