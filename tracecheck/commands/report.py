@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING
 
 import click
@@ -73,9 +75,17 @@ def command(
     with progress("Reading", quiet) as advance:
         surveys = [_survey(path, input_form, advance) for path in captures]
     say(analysis.notes)
-    pieces = html.render(analysis, title=title, surveys=surveys, most_steps=most_steps)
+    pieces = html.render(analysis, title=title, surveys=surveys, most_steps=most_steps, version=_version())
     emit(pieces, output, [*captures, *profiles, *sources.paths()])
     return 0
+
+
+def _version() -> str:
+    """Give the package's version; "" where it is not installed."""
+    try:
+        return version_of("tracecheck")
+    except PackageNotFoundError:
+        return ""
 
 
 def _survey(path: str, input_form: str, advance: Callable[[int, int], None] | None) -> Survey | TextSurvey:

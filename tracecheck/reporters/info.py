@@ -171,6 +171,7 @@ def _lines(survey: Survey, limit: int | None) -> Iterator[str]:
 
 
 def facts(survey: Survey) -> Iterator[tuple[str, str]]:
+    """Tell what a capture says of itself, as pairs of a name and a text."""
     header = survey.header
     yield (
         "session",

@@ -124,6 +124,7 @@ def _lines(survey: TextSurvey, limit: int | None) -> Iterator[str]:
 
 
 def facts(survey: TextSurvey) -> Iterator[tuple[str, str]]:
+    """Tell what a text log is, as pairs of a name and a text."""
     yield "form", f"{survey.form.name} log, {survey.form.encoding}"
     yield "messages", f"{survey.events:,} in {count(survey.lines, 'line')}"
     if survey.first is not None and survey.last is not None:

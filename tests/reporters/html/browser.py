@@ -52,7 +52,7 @@ class Browser:
 
         self.process = subprocess.Popen(
             [program, *_FLAGS, f"--user-data-dir={self._profile}", "about:blank"],
-            preexec_fn=place,  # noqa: PLW1509 - Chromium wants the pipe to be descriptors 3 and 4
+            preexec_fn=place,
             pass_fds=(3, 4, read, write),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -127,8 +127,10 @@ class Tab:
         )
         self.url = url
         self.call("Page.navigate", url=url)
-        self.wait("performance.getEntriesByName('shown').length || !document.querySelector('#notice')?.hidden"
-                  " && !/Reading/.test(document.querySelector('#notice')?.textContent ?? 'Reading')")
+        self.wait(
+            "performance.getEntriesByName('shown').length || !document.querySelector('#notice')?.hidden"
+            " && !/Reading/.test(document.querySelector('#notice')?.textContent ?? 'Reading')"
+        )
 
     def call(self, method, **parameters):
         """Call a method for this page."""
@@ -136,7 +138,13 @@ class Tab:
 
     def resize(self, width, height):
         """Set the size of the window."""
-        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=1,
+            mobile=False,
+        )
 
     def run(self, script):
         """Give the value of an expression, awaited."""
@@ -155,7 +163,10 @@ class Tab:
 
     def settle(self):
         """Wait until what was asked for is drawn."""
-        self.run("new Promise((done) => setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(done)), 30))")
+        self.run(
+            "new Promise((done) => setTimeout(() => requestAnimationFrame("
+            "() => requestAnimationFrame(done)), 30))"
+        )
 
     def key(self, key, text=None):
         """Press a key."""
@@ -191,12 +202,15 @@ class Tab:
                 continue
             method, what = event["method"], event["params"]
             if method == "Runtime.exceptionThrown":
-                found.append(what["exceptionDetails"])
+                found.append(what["exceptionDetails"].get("exception", {}).get("description"))
             elif method == "Runtime.consoleAPICalled" and what["type"] in ("error", "warning"):
                 found.append(what)
             elif method == "Log.entryAdded" and what["entry"]["level"] in ("error", "warning"):
                 found.append(what["entry"])
-            elif method == "Network.requestWillBeSent" and what["request"]["url"].partition("#")[0] != self.url.partition("#")[0]:
+            elif (
+                method == "Network.requestWillBeSent"
+                and what["request"]["url"].partition("#")[0] != self.url.partition("#")[0]
+            ):
                 found.append(what["request"]["url"])
         return found
 

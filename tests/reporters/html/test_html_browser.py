@@ -1,4 +1,4 @@
-"""The HTML page in a real browser: what it shows, where its links lead, and that it asks nobody for anything."""
+"""The HTML page in a real browser: what it shows, where its links lead, that it asks for nothing."""
 
 import os
 
@@ -81,7 +81,7 @@ class TestFindings:
     """The findings and the one that is chosen."""
 
     def test_the_worst_finding_is_shown(self, show):
-        """The page opens with the causes listed, the first finding told, its timeline drawn, the fault chosen."""
+        """The page opens with the causes, the first finding, its timeline, and the fault in it."""
         tab = show("double-release")
         assert tab.number(".cause") == 1
         assert "R01" in tab.text(".cause")
@@ -172,7 +172,9 @@ class TestLinks:
         assert tab.run("location.hash").startswith("#rule=")
         assert "How to fix it" in tab.text(".rule-page")
 
-    @pytest.mark.parametrize("address", ["#finding=L01:0x1-1", "#context=0x1-1", "#nonsense", "#context=%", "#=&"])
+    @pytest.mark.parametrize(
+        "address", ["#finding=L01:0x1-1", "#context=0x1-1", "#nonsense", "#context=%", "#=&"]
+    )
     def test_what_is_not_there(self, show, address):
         """An address that leads nowhere is no error."""
         assert show("get-leak", address).number("main > section") == 1
@@ -195,14 +197,19 @@ class TestViews:
         """Verdict, reasons, losses and what is logged are told."""
         tab = show("lost-events", "#view=capture")
         told = tab.text("#view-capture")
-        assert all(word in told for word in ("inconclusive", "events are missing", "event sequence", "FltReleaseContext"))
+        assert all(
+            word in told
+            for word in ("inconclusive", "events are missing", "event sequence", "FltReleaseContext")
+        )
 
     def test_contexts_sort_and_filter(self, show):
         """A click on a heading sorts by it; filters leave what fits."""
         tab = show("crowded", "#view=contexts")
         tab.run("document.querySelectorAll('.context.head button')[5].click()")
         tab.settle()
-        cells = tab.run("[...document.querySelectorAll('#view-contexts .row')].map((n) => +n.children[5].innerText)")
+        cells = tab.run(
+            "[...document.querySelectorAll('#view-contexts .row')].map((n) => +n.children[5].innerText)"
+        )
         assert cells == sorted(cells, reverse=True)
         pick(tab, "Filter by type", "2")
         assert tab.text("#view-contexts .status").startswith("4 of 76 contexts")
@@ -211,9 +218,11 @@ class TestViews:
         """Where the page has no steps of a life it says so, and how to see them."""
         tab = show("cut", result=double_release(), options={"most_steps": 0})
         assert tab.number(".chart") == 1
-        result = analysis(contexts=[{"pointer": 16, "birth": "allocated", "end": "freed"}], steps=[{}], operations=[{}])
+        result = analysis(
+            contexts=[{"pointer": 16, "birth": "allocated", "end": "freed"}], steps=[{}], operations=[{}]
+        )
         tab = show("left-out", "#context=0x10", result=result, options={"most_steps": 0})
-        assert "0 steps of healthy lives" in tab.text(".notice")
+        assert "0 steps of healthy lives" in tab.text(".life .notice")
 
 
 class TestManyContexts:
@@ -227,7 +236,10 @@ class TestManyContexts:
         tab = show("many", "#view=contexts", result=result)
         assert result.contexts.num_rows > 1_000
         for part in (0, 0.5, 1):
-            tab.run(f"(() => {{ const n = document.querySelector('.grid-frame .list'); n.scrollTop = {part} * n.scrollHeight; }})()")
+            tab.run(
+                f"(() => {{ const n = document.querySelector('.grid-frame .list'); "
+                f"n.scrollTop = {part} * n.scrollHeight; }})()"
+            )
             tab.settle()
             assert 5 < tab.number("#view-contexts .row") < 60
 
@@ -237,10 +249,11 @@ class TestHostileText:
 
     @pytest.mark.parametrize("pointer", [0, 1, 2**63, 2**64 - 1])
     def test_it_stays_text(self, show, pointer):
-        """No element, attribute or script arises from text; what can't be seen is shown; pointers are exact."""
-        names = "[...new Set([...document.body.querySelectorAll('*')].flatMap((n) => [n.localName, ...n.getAttributeNames()]))].sort()"
+        """No element, attribute or script arises from text; what is unseen is shown; pointers are exact."""
+        names = """[...new Set([...document.body.querySelectorAll('*')].flatMap(
+          (n) => [n.localName, ...n.getAttributeNames()]))]"""
         seen = []
-        for name, texts in (("plain", ("plain",)), (f"nasty-{pointer}", NASTY)):
+        for name, texts in ((f"plain-{pointer}", ("plain",)), (f"nasty-{pointer}", NASTY)):
             tab = show(name, result=hostile(texts, pointer))
             for view in ("contexts", "live", "capture", "rules", "findings"):
                 tab.go(f"#view={view}")
@@ -256,11 +269,15 @@ class TestHostileText:
     def test_text_is_isolated(self, show):
         """Each text of a capture has its own direction."""
         tab = show("isolated", "#view=capture", result=hostile(("\u05d0<b>",)))
-        assert tab.run("[...document.querySelectorAll('bdi')].filter((n) => n.textContent.includes('\\u05d0')).length") > 5
+        assert (
+            tab.run(
+                "[...document.querySelectorAll('bdi')].filter((n) => /\\u05d0/.test(n.textContent)).length"
+            )
+            > 5
+        )
         whole = "document.body.textContent.split('\\u05d0<b>').length"
-        inside = "[...document.querySelectorAll('bdi')].map((n) => n.textContent).join().split('\\u05d0<b>').length"
-        options = "document.querySelectorAll('option').length * 0"
-        assert tab.run(f"{whole} - {inside} + {options}") == 0
+        inside = "[...document.querySelectorAll('bdi')].map((n) => n.textContent).join()"
+        assert tab.run(f"{whole} - {inside}.split('\\u05d0<b>').length") == 0
 
 
 class TestScreens:
@@ -304,7 +321,7 @@ class TestScreens:
         for view in ("contexts", "live", "findings"):
             tab.go(f"#view={view}")
         nameless = """[...document.querySelectorAll('button, input, select, a, [tabindex="0"]')].filter(
-          (n) => !(n.innerText || n.textContent || '').trim() && !n.getAttribute('aria-label')).map((n) => n.outerHTML)"""
+          (n) => !(n.textContent || '').trim() && !n.getAttribute('aria-label')).map((n) => n.outerHTML)"""
         assert tab.run(nameless) == []
 
 
@@ -324,7 +341,9 @@ class TestOldBrowsers:
         """A page whose end is missing says so and shows no half of it."""
         whole = pages("get-leak").read_text()
         start = whole.index('id="data-effects"')
-        (tmp_path / "cut.html").write_text(whole[:start] + 'id="x">' + whole[whole.index("</script>", start) :])
+        (tmp_path / "cut.html").write_text(
+            whole[:start] + 'id="x">' + whole[whole.index("</script>", start) :]
+        )
         tab = chromium.open(tmp_path / "cut.html")
         assert "is missing" in tab.text("#notice")
         tab.close()
@@ -334,7 +353,8 @@ class TestOldBrowsers:
 LEAST_CONTRAST = """(() => {
   const parts = (colour) => (colour.match(/[\\d.]+/g) || []).map(Number);
   const light = (c) => {
-    const [r, g, b] = c.map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+    const [r, g, b] = c.map((v) => linear(v / 255));
     return 0.2126 * r + 0.7152 * g + 0.0722 * b;
   };
   const behind = (node) => {
@@ -344,7 +364,8 @@ LEAST_CONTRAST = """(() => {
     }
     return [255, 255, 255];
   };
-  const texts = [...document.body.querySelectorAll('*')].filter((n) => n.offsetParent && [...n.childNodes].some((c) => c.nodeType === 3 && c.data.trim()));
+  const texts = [...document.body.querySelectorAll('*')].filter(
+    (n) => n.offsetParent && [...n.childNodes].some((c) => c.nodeType === 3 && c.data.trim()));
   return Math.min(...texts.map((n) => {
     const [a, b] = [light(parts(getComputedStyle(n).color).slice(0, 3)), light(behind(n).slice(0, 3))];
     return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);

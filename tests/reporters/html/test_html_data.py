@@ -69,14 +69,16 @@ class TestCodes:
 
     @given(st.lists(st.tuples(st.integers(-3, 3), st.integers(0, 2**40), st.integers(0, 1))))
     def test_rows_are_numbered(self, cells):
-        """Rows have the same number if, and only if, they are the same; each number names a row of its own."""
+        """Rows have the same number if, and only if, they are the same; each names a row."""
         columns = [np.array([cell[i] for cell in cells], np.int64) for i in range(3)]
         codes, where = distinct_rows(columns)
         assert [cells[where[code]] for code in codes] == cells
         assert len(where) == len(set(cells))
 
 
-@pytest.fixture(scope="module", params=["crowded", "get-leak", "two-generations", "late-start", "lost-events"])
+@pytest.fixture(
+    scope="module", params=["crowded", "get-leak", "two-generations", "late-start", "lost-events"]
+)
 def sample(request):
     """A sample trace, and the page of it."""
     path = f"sample_traces/{request.param}.etl"
@@ -97,7 +99,9 @@ class TestTables:
             first = packed["first"]
             packed["first"] = found.time(first)
             packed["last"] = found.time(first + packed.pop("length"))
-            packed["freed"], packed["object_gone"] = (found.when(name, life) for name in ("freed", "object_gone"))
+            packed["freed"], packed["object_gone"] = (
+                found.when(name, life) for name in ("freed", "object_gone")
+            )
             assert packed.pop("steps") == row["operations"]
             assert packed == {name: value for name, value in row.items() if name != "id"}
 
@@ -163,7 +167,14 @@ class TestLimits:
         """The worst ones stay; the counts of causes are those of all."""
         kinds = [("note", "M01"), ("error", "L01"), ("error", "L01")]
         cells = [
-            {"rule": rule, "severity": severity, "confidence": "definite", "context_id": i, "context": i, "signature": rule}
+            {
+                "rule": rule,
+                "severity": severity,
+                "confidence": "definite",
+                "context_id": i,
+                "context": i,
+                "signature": rule,
+            }
             for i, (severity, rule) in enumerate(kinds)
         ]
         contexts = [{"id": i, "pointer": i} for i in range(3)]
@@ -183,7 +194,14 @@ class TestLimits:
         """Pointers 0, 1, 2^63 and 2^64-1 survive in contexts, findings and loose operations."""
         contexts = [{"id": i, "pointer": value} for i, value in enumerate(pointers)]
         findings = [
-            {"rule": "M04", "severity": "note", "confidence": "possible", "context_id": i, "context": value, "operations": [i]}
+            {
+                "rule": "M04",
+                "severity": "note",
+                "confidence": "possible",
+                "context_id": i,
+                "context": value,
+                "operations": [i],
+            }
             for i, value in enumerate(pointers)
         ]
         operations = [{"order": i, "context": value, "has_context": True} for i, value in enumerate(pointers)]
@@ -195,7 +213,13 @@ class TestLimits:
     def test_a_finding_of_the_capture(self):
         """A finding without a context names its operations as loose ones."""
         result = double_release()
-        row = {"rule": "M04", "severity": "note", "confidence": "possible", "operations": [1], "message": "odd"}
+        row = {
+            "rule": "M04",
+            "severity": "note",
+            "confidence": "possible",
+            "operations": [1],
+            "message": "odd",
+        }
         found = page(replace(result, findings=table(FINDINGS, [row])))
         assert found.findings["proof"] == [[-1]]
         assert found.findings["cases"] == [[0]]

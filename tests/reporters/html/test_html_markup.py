@@ -17,7 +17,9 @@ from tracecheck.reporters.html import render
 
 #: Text as Arrow can hold it, and as file names can, with single surrogates.
 TEXT = st.text(max_size=40) | st.sampled_from(NASTY)
-NAME = st.text(alphabet=st.characters(), max_size=40) | st.sampled_from([*NASTY, "a\udc80b", "@STYLE@", "@POLICY@"])
+NAME = st.text(alphabet=st.characters(), max_size=40) | st.sampled_from(
+    [*NASTY, "a\udc80b", "@STYLE@", "@POLICY@"]
+)
 
 
 class Parsed(HTMLParser):
@@ -77,15 +79,17 @@ class TestPolicy:
     """What the page allows itself."""
 
     def test_only_its_own_program_and_style(self, plain):
-        """The policy forbids all but the one style and the one program, by the hashes that browsers compute."""
+        """The policy forbids all but the one style and the one program, by their hashes."""
         policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', plain)[1]
         style = re.search(r"<style>(.*?)</style>", plain, re.DOTALL)[1]
         program = re.search(r"<script>(.*?)</script>", plain, re.DOTALL)[1]
         hashes = [
-            f"'sha256-{base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()}'" for part in (program, style)
+            f"'sha256-{base64.b64encode(hashlib.sha256(part.encode()).digest()).decode()}'"
+            for part in (program, style)
         ]
         assert policy == (
-            f"default-src 'none'; script-src {hashes[0]}; style-src {hashes[1]}; base-uri 'none'; form-action 'none'"
+            f"default-src 'none'; script-src {hashes[0]}; style-src {hashes[1]}; "
+            "base-uri 'none'; form-action 'none'"
         )
 
     def test_nothing_is_fetched(self, plain):
@@ -93,7 +97,9 @@ class TestPolicy:
         assert plain.isascii()
         assert not re.search(r"<(?:link|img|iframe|object|embed|base|audio|video)\b", plain)
         assert not re.search(r"""\b(?:src|srcset|action|data)=["']""", plain)
-        assert not re.search(r"@import|url\(|fetch\(|XMLHttpRequest|innerHTML|outerHTML|insertAdjacent|eval\(", plain)
+        assert not re.search(
+            r"@import|url\(|fetch\(|XMLHttpRequest|innerHTML|outerHTML|insertAdjacent|eval\(", plain
+        )
 
     def test_the_size_without_data(self, plain):
         """What every page holds besides its data is below 100 KB."""

@@ -63,7 +63,8 @@ class Page:
         names = {name: self.word(self.calls[name][row]) for name in ("routine", "site", "function")}
         missing = {"status": -1, "irql": 255, "major": 255, "phase": 255}
         numbers = {
-            name: None if self.calls[name][row] == none else self.calls[name][row] for name, none in missing.items()
+            name: None if self.calls[name][row] == none else self.calls[name][row]
+            for name, none in missing.items()
         }
         who = {name: self.threads[name][thread] for name in ("pid", "tid")}
         return {**names, **numbers, **who, "cpu": cpu, "time": self.time(time)}
@@ -85,6 +86,8 @@ class Page:
                 counts = {name: last[name] + self.effects[name][effect] for name in ("owned", "link")}
                 deltas = {name: self.effects[name][effect] for name in ("delta_owned", "delta_link")}
                 fault = self.word(self.effects["fault"][effect])
-                before.append({**self.call(call, thread, cpu, at), "at": at, **counts, **deltas, "fault": fault})
+                before.append(
+                    {**self.call(call, thread, cpu, at), "at": at, **counts, **deltas, "fault": fault}
+                )
         assert place == len(lives)
         return found

@@ -89,7 +89,8 @@ class Words:
         known = used[used < len(names.dictionary)]
         words = names.dictionary.take(from_numpy(known.astype(np.int64), pa.int64())).to_pylist()
         renumber[known] = [0 if text is None else self.number(text) + 1 for text in words]
-        return renumber[places]
+        found: Ints = renumber[places]
+        return found
 
 
 def numbers(column: pa.ChunkedArray, missing: int = 0) -> NDArray[Any]:

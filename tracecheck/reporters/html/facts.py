@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-import tracecheck
 from tracecheck.fltmgr.status import FAILURE_BIT, STATUS_NAMES
 from tracecheck.reporters import info, text_info
 from tracecheck.reporters.common import count, rows
 from tracecheck.reporters.html.tables import Tables
 from tracecheck.reporters.info import Survey
-from tracecheck.reporters.losses import loss_line
 from tracecheck.reporters.lookup import Row
+from tracecheck.reporters.losses import loss_line
 from tracecheck.reporters.names import CONTEXT_TYPES
 from tracecheck.reporters.text_info import TextSurvey
 
@@ -35,7 +34,6 @@ def capture_facts(analysis: Analysis, surveys: Sequence[Survey | TextSurvey]) ->
     """
     verdict, coverage = analysis.verdict, analysis.coverage
     return {
-        "version": tracecheck.__version__,
         "paths": list(analysis.paths),
         "verdict": verdict.word,
         "reasons": list(verdict.reasons),

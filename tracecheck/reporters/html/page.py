@@ -48,6 +48,7 @@ def render(
     title: str | None = None,
     surveys: Sequence[Survey | TextSurvey] = (),
     most_steps: int = MOST_STEPS,
+    version: str = "",
 ) -> Iterator[str]:
     """Write an analysis as one HTML page.
 
@@ -56,6 +57,7 @@ def render(
         title: The page's title; made of the names of the files where None.
         surveys: What the files hold.
         most_steps: How many steps of healthy lives the page may hold; lives with findings are always whole.
+        version: That of the package, which the page names.
 
     Yields:
         Pieces of the page, ASCII only.
@@ -75,6 +77,7 @@ def render(
     }
     meta = {
         "title": heading,
+        "version": version,
         **capture_facts(analysis, surveys),
         **times(analysis, tables),
         "words": tables.words.texts,
@@ -117,7 +120,7 @@ def _asset(name: str) -> str:
 
 
 def _lean(text: str) -> str:
-    """Leave out what only readers of the source need: comments, which have lines of their own, and indents."""
+    """Leave out what only readers of the source need: comments on lines of their own, and indents."""
     lines = (line.strip() for line in text.splitlines())
     return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))
 

@@ -59,9 +59,7 @@ class Tables:
         span: The latest time, in units since the origin.
     """
 
-    def __init__(
-        self, analysis: Analysis, faulty: Ints, loose: Ints, most_steps: int = MOST_STEPS
-    ) -> None:
+    def __init__(self, analysis: Analysis, faulty: Ints, loose: Ints, most_steps: int = MOST_STEPS) -> None:
         self.words = Words()
         self._analysis = analysis
         self._contexts, self._steps = analysis.contexts, analysis.steps
@@ -88,7 +86,7 @@ class Tables:
         return base, unit, max((int(times.max()) - base for times in known), default=0) // unit
 
     def _choose(self, faulty: Ints, most: int) -> NDArray[np.bool_]:
-        """Choose the lives whose steps are shown: the faulty ones, then the shorter ones before the longer."""
+        """Choose the lives whose steps are shown: the faulty ones, then short ones before long ones."""
         shown = np.zeros(len(self.counts), np.bool_)
         shown[faulty] = True
         others = np.flatnonzero(~shown)
@@ -244,4 +242,5 @@ def _differences(values: NDArray[Any], owners: NDArray[Any]) -> Ints:
     values = values.astype(np.int64)
     before = np.concatenate([np.zeros(1, np.int64), values[:-1]])[: len(values)]
     before[np.concatenate([np.ones(1, np.bool_), owners[1:] != owners[:-1]])[: len(values)]] = 0
-    return values - before
+    found: Ints = values - before
+    return found

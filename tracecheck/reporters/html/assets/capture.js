@@ -22,7 +22,7 @@ function captureView(host, model) {
       ["contexts", totals.contexts.toLocaleString("en")],
       ["profiles", meta.profiles.length ? said(meta.profiles.join(", ")) : null],
       ["in this page", "every context, every finding" + (model.findings.total > model.findings.rule.length ? " up to the " + model.findings.rule.length.toLocaleString("en") + "th" : "") + "; the steps of " + (meta.whole === totals.contexts ? "all contexts" : meta.whole.toLocaleString("en") + " contexts: all that have findings, and of healthy ones up to " + count(meta.most_steps, "step"))],
-      ["written by", "tracecheck " + meta.version],
+      ["written by", ("tracecheck " + meta.version).trim()],
     ]),
     el("h3", null, "What is missing"),
     meta.losses.length ? table([["lost"], ["cpu"], ["from"], ["to"], ["known by"], ["detail"]], meta.losses.map((loss) => [loss.lost, loss.cpu === null ? "all" : String(loss.cpu), loss.start === null ? "" : moment(model, loss.start), loss.end === null ? "" : moment(model, loss.end), said(loss.sign), said(loss.detail || "")])) : el("p", null, "No loss of events is known."),

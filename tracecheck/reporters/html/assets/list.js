@@ -48,7 +48,7 @@ class VirtualList {
       this.active = -1;
       this.host.scrollTop = 0;
     }
-    this.draw(true);
+    this.draw();
   }
 
   top(i) {
@@ -75,6 +75,8 @@ class VirtualList {
   }
 
   draw() {
+    // A list that was replaced hears of its last resize when what it was of has gone.
+    if (!this.host.isConnected) return;
     const offset = this.offset;
     let first = Math.max(this.at(offset) - SPARE, 0);
     let end = Math.min(this.at(offset + this.host.clientHeight) + SPARE + 1, this.size);
