@@ -1,12 +1,12 @@
 """A headless Chromium that tests drive through its debugging pipe, with nothing but the standard library."""
 
 import base64
-import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from contextlib import suppress
@@ -27,10 +27,17 @@ _FLAGS = (
     "--remote-debugging-pipe",
 )
 _PATIENCE = 60.0
+# Chromium wants the pipe to be its descriptors 3 and 4.
+_PLACE = (
+    "import os, sys; os.dup2(int(sys.argv[1]), 3); os.dup2(int(sys.argv[2]), 4);"
+    "os.execv(sys.argv[3], sys.argv[3:])"
+)
 
 
 def find():
-    """Find a browser; None where there is none."""
+    """Find a browser; None where there is none, or no pipes of POSIX to drive it by."""
+    if os.name != "posix":
+        return None
     return next((found for name in NAMES if (found := shutil.which(name))), None)
 
 
@@ -43,17 +50,13 @@ class Browser:
 
     def __init__(self, program):
         self._profile = tempfile.mkdtemp(prefix="tracecheck-browser-")
+        profile = f"--user-data-dir={self._profile}"
         read, self._to = _pipe()
         self._from, write = _pipe()
 
-        def place():
-            os.dup2(read, 3)
-            os.dup2(write, 4)
-
         self.process = subprocess.Popen(
-            [program, *_FLAGS, f"--user-data-dir={self._profile}", "about:blank"],
-            preexec_fn=place,
-            pass_fds=(3, 4, read, write),
+            [sys.executable, "-c", _PLACE, str(read), str(write), program, *_FLAGS, profile, "about:blank"],
+            pass_fds=(read, write),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -231,6 +234,8 @@ class Tab:
 
 def _pipe():
     """Make a pipe whose ends are not where Chromium wants them to be."""
+    import fcntl
+
     ends = os.pipe()
     moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
     for end in ends:

@@ -56,7 +56,11 @@ class Timeline extends Chart {
     const length = steps.count ? latest[steps.count - 1] - latest[0] : 0;
     const spare = Math.max(length * 0.03, 1);
     this.least = this.mode === "steps" ? 2 : Math.max(2e-9 * length, 0.5);
-    if (this.mode === "steps") this.reach(0, steps.count);
+    // What was lost behind the last step may be the very step that is missing: it is shown behind it.
+    const open = this.model.word(this.model.contexts.end[steps.life]) !== "freed";
+    const behind = this.model.meta.losses.some((loss) => loss.end === null || loss.end > latest[steps.count - 1]);
+    this.tail = open && behind ? 1 : 0;
+    if (this.mode === "steps") this.reach(0, steps.count + this.tail);
     else this.reach(latest[0] - spare, latest[steps.count - 1] + spare);
     this.spans = this.model.meta.losses.map((loss) => [this.place(loss.start, -Infinity), this.place(loss.end, Infinity)]);
     this.spans = this.spans.filter(([start, end]) => end > this.from && start < this.to);
@@ -69,7 +73,7 @@ class Timeline extends Chart {
     const { latest, steps } = this;
     const i = before(latest, time);
     if (i < 0) return 0;
-    if (i === steps.count - 1) return time > latest[i] ? steps.count : i + 0.5;
+    if (i === steps.count - 1) return time > latest[i] ? steps.count + (open < 0 ? 0.1 : 0.9) * this.tail : i + 0.5;
     return i + 0.5 + (time - latest[i]) / (latest[i + 1] - latest[i]);
   }
 
