@@ -137,7 +137,7 @@ class Detail {
       legend(),
     );
     plot.addEventListener("mode", () => this.setMode(this.mode === "steps" ? "time" : "steps"));
-    const head = el("div", { class: "step head", "aria-hidden": "true" }, ["#", "time (UTC)", "thread", "routine", "change", "owned", "link", "count", "call site"].map((text) => el("span", null, text)));
+    const head = el("div", { class: "step head", "aria-hidden": "true" }, ["#", "time (UTC)", "thread", "cpu", "routine", "change", "owned", "link", "count", "call site"].map((text) => el("span", null, text)));
     host.replaceChildren(toolbar, plot, chosen, el("div", { class: "steps-frame" }, head, grid));
     this.steps = steps;
     this.chosen = chosen;
@@ -176,7 +176,8 @@ class Detail {
     const { model, steps } = this;
     const call = model.call(steps.call[i]);
     const fault = model.fault(steps, i);
-    const words = ["Step " + (i + 1) + " of " + steps.count.toLocaleString("en") + ": ", said(call.routine), call.failed ? [" = ", model.statusName(call.status)] : "", ", count " + (steps.owned[i] + steps.link[i]), fault ? [", ", el("b", { class: "bad" }, said(fault))] : "", i ? ", " + duration((steps.time[i] - steps.time[i - 1]) * model.unit) + " after the step before" : ""];
+    const site = model.site(steps.call[i]);
+    const words = ["Step " + (i + 1) + " of " + steps.count.toLocaleString("en") + ": ", said(call.routine), call.failed ? [" = ", model.statusName(call.status)] : "", site ? [" at ", said(site)] : "", ", count " + (steps.owned[i] + steps.link[i]), fault ? [", ", el("b", { class: "bad" }, said(fault))] : "", i ? ", " + duration((steps.time[i] - steps.time[i - 1]) * model.unit) + " after the step before" : ""];
     this.chosen.replaceChildren(...words.flat().filter((word) => word !== ""));
     if (!quiet) announce(this.chosen.textContent);
   }
@@ -195,7 +196,8 @@ class Detail {
     return el("div", { class: "step" + (fault ? " fault" : this.timeline.marks.has(i) ? " marked" : "") },
       right((i + 1).toLocaleString("en")),
       cell(clock(model.nanoseconds(steps.time[i]))),
-      cell(said(thread.ids), thread.process ? [" ", said(thread.process, "faint")] : "", cpu === -1 ? "" : el("span", { class: "faint" }, " cpu " + cpu)),
+      cell(said(thread.ids), thread.process ? [" ", said(thread.process, "faint")] : ""),
+      right(cpu === -1 ? "" : String(cpu)),
       cell(said(call.routine), part, call.failed ? [" = ", el("span", { class: "bad" }, model.statusName(call.status))] : ""),
       el("span", { class: "number " + (change > 0 ? "take" : change < 0 ? "drop" : "") }, change > 0 ? "+" + change : change < 0 ? "\u2212" + -change : "0"),
       right(String(steps.owned[i])),

@@ -167,7 +167,6 @@ class Timeline extends Chart {
     const bottom = PLOT_TOP + PLOT_HEIGHT;
     const right = LEFT + this.plot;
     const end = this.lanesTop + this.laneNames.length * LANE;
-    this.gaps(pen, this.spans, PLOT_TOP, end, ink);
     const [low, high] = this.extent();
     const y = this.scale(pen, low, high, PLOT_TOP, bottom, right, ink);
     pen.save();
@@ -175,6 +174,9 @@ class Timeline extends Chart {
     pen.rect(LEFT, 0, this.plot, height);
     pen.clip();
     this.curve(pen, y, ink);
+    pen.globalAlpha = 0.6;
+    this.gaps(pen, this.spans, PLOT_TOP, end, ink);
+    pen.globalAlpha = 1;
     this.faultLines(pen, y, end, ink);
     pen.restore();
     this.drawLanes(pen, this.lanesTop, right, ink);
