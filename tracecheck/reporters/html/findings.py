@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -64,20 +65,22 @@ class Findings:
         places = np.flatnonzero(some)
         order = np.argsort(keys, kind="stable")
         keys, places = keys[order], places[order]
-        loose: dict[int, int] = {}
-        proofs = []
-        for row in self.rows:
-            life = row["context_id"]
-            wanted = np.array(row["operations"], np.int64)
-            at = np.searchsorted(keys, wanted if life is None else life << 32 | wanted)
-            proof = []
-            for operation, place in zip(row["operations"], at.tolist(), strict=True):
-                if life is not None and place < len(keys) and keys[place] == life << 32 | operation:
-                    proof.append(int(places[place] - first[life]))
-                else:
-                    proof.append(-1 - loose.setdefault(operation, len(loose)))
-            proofs.append(proof)
-        return proofs, np.array(list(loose), np.int64)
+        operations = np.array([each for row in self.rows for each in row["operations"]], np.int64)
+        sizes = [len(row["operations"]) for row in self.rows]
+        lives = np.array(
+            [-1 if row["context_id"] is None else row["context_id"] for row in self.rows], np.int64
+        )
+        lives = np.repeat(lives, sizes)
+        wanted = lives << 32 | operations
+        at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+        is_step = (keys[at] == wanted) & (lives >= 0) if len(keys) else np.zeros(len(wanted), np.bool_)
+        loose, numbered = np.unique(operations[~is_step], return_inverse=True)
+        proof = np.zeros(len(wanted), np.int64)
+        proof[is_step] = places[at[is_step]] - first[lives[is_step]]
+        proof[~is_step] = -1 - numbered
+        ends = np.cumsum(np.array([0, *sizes], np.int64)).tolist()
+        flat = proof.tolist()
+        return [flat[start:end] for start, end in pairwise(ends)], loose
 
     def columns(self) -> dict[str, Any]:
         """Give the findings as columns, cases as lists of findings and groups as lists of cases."""

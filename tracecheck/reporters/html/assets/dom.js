@@ -85,10 +85,11 @@ function duration(nanoseconds) {
   return (nanoseconds / 6e10).toFixed(1) + " min";
 }
 
-// The colours of the theme that holds, by the names of their variables.
+// The colours of the theme that holds, by the names of their variables; each is asked for once.
 function colours() {
   const style = getComputedStyle(document.documentElement);
-  return new Proxy({}, { get: (_, name) => style.getPropertyValue("--" + name).trim() });
+  const known = {};
+  return new Proxy(known, { get: (_, name) => (known[name] ??= style.getPropertyValue("--" + name).trim()) });
 }
 
 // Say something to who can't see it.
