@@ -243,6 +243,21 @@ class TestManyContexts:
             tab.settle()
             assert 5 < tab.number("#view-contexts .row") < 60
 
+    def test_a_life_of_more_steps_than_pixels(self, show, tmp_path):
+        """The longest life is drawn whole, and each of its steps can be chosen."""
+        path = tmp_path / "many.etl"
+        simulate(Scenario(seed=1, operations=30_000)).write(path)
+        tab = show("many", "#view=contexts", result=analyse([str(path)]), width=500)
+        tab.run("document.querySelectorAll('.context.head button')[5].click()")
+        tab.run("document.querySelector('#view-contexts .row').click()")
+        tab.wait("document.querySelector('#view-contexts canvas')")
+        tab.settle()
+        assert tab.run(INKS) > 10
+        tab.run("document.querySelector('#view-contexts .chart').focus()")
+        tab.key("End")
+        number = tab.run("document.querySelector('#view-contexts .row').children[5].innerText")
+        assert tab.text("#view-contexts .chosen").startswith(f"Step {number.replace(',', '')} of {number}")
+
 
 class TestHostileText:
     """Texts that want to be something else."""

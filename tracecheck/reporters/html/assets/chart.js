@@ -61,8 +61,9 @@ class Chart {
     this.show(this.a + by, this.b + by);
   }
 
+  // How wide the plot is. The page is asked once each time it is drawn: a step more would cost its layout.
   get plot() {
-    return Math.max(this.canvas.clientWidth - LEFT - RIGHT, 1);
+    return Math.max((this.wide || this.host.clientWidth) - LEFT - RIGHT, 1);
   }
 
   x(value) {
@@ -149,7 +150,7 @@ class Chart {
   paint() {
     cancelAnimationFrame(this.waiting);
     this.waiting = null;
-    const width = this.host.clientWidth;
+    const width = (this.wide = this.host.clientWidth);
     if (!width) return;
     const height = this.height();
     const ratio = window.devicePixelRatio || 1;

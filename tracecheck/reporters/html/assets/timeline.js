@@ -25,6 +25,7 @@ class Timeline extends Chart {
     this.selected = -1;
     this.faults = [];
     for (let i = 0; i < steps.count; i++) if (this.model.effects.fault[steps.effect[i]] && this.model.fault(steps, i)) this.faults.push(i);
+    this.faulty = new Set(this.faults);
     this.lay();
     this.lanes();
   }
@@ -325,29 +326,45 @@ class Timeline extends Chart {
       pen.fillText(fitted(pen, name.ids.replace(/^.*:/, ""), LEFT - 12), LEFT - 8, y);
     });
     const [first, last] = this.view();
-    const dense = last - first > this.plot / 4;
-    const drawn = new Map();
+    if (last - first > this.plot / 4) this.dashes(pen, first, last, top, ink);
     for (let i = first; i < last; i++) {
+      const fault = this.isFault(i);
+      if (!fault && !this.marks.has(i) && last - first > this.plot / 4) continue;
       const x = this.x(this.at[i]);
-      if (x < LEFT - 1 || x > right + 1) continue;
-      const lane = this.lane(i);
-      const fault = i === this.fault || this.model.effects.fault[this.steps.effect[i]] > 0 && this.model.fault(this.steps, i) !== "";
-      const colour = fault ? ink.error : this.steps.change[i] > 0 ? ink.take : this.steps.change[i] < 0 ? ink.drop : ink.use;
-      const key = lane + colour;
-      if (dense && !fault && drawn.get(key) === Math.floor(x)) continue;
-      drawn.set(key, Math.floor(x));
-      this.dot(pen, x, top + lane * LANE + LANE / 2, colour, dense, fault, i, ink);
+      if (x >= LEFT - 1 && x <= right + 1) this.dot(pen, x, top + this.lane(i) * LANE + LANE / 2, fault, i, ink);
     }
   }
 
-  // Draw a step: up for a reference taken, down for one dropped, so that colour is not all that tells.
-  dot(pen, x, y, colour, dense, fault, i, ink) {
-    const up = Math.sign(this.steps.change[i]);
-    pen.fillStyle = colour;
-    if (dense && !fault) {
-      pen.fillRect(x - 0.5, up > 0 ? y - 7 : up < 0 ? y : y - 2, 1, up ? 7 : 4);
-      return;
+  isFault(i) {
+    return i === this.fault || this.faulty.has(i);
+  }
+
+  // Draw many steps as dashes: which kinds of step a lane has on a pixel, pixels that touch as one.
+  dashes(pen, first, last, top, ink) {
+    const wide = Math.ceil(this.plot) + 1;
+    const seen = new Uint8Array(this.laneNames.length * 3 * wide);
+    for (let i = first; i < last; i++) {
+      const pixel = Math.round(this.x(this.at[i]) - LEFT);
+      if (pixel >= 0 && pixel < wide) seen[(this.lane(i) * 3 + 1 + Math.sign(this.steps.change[i])) * wide + pixel] = 1;
     }
+    [ink.drop, ink.use, ink.take].forEach((colour, kind) => {
+      pen.fillStyle = colour;
+      for (let lane = 0; lane < this.laneNames.length; lane++) {
+        const row = seen.subarray((lane * 3 + kind) * wide, (lane * 3 + kind + 1) * wide);
+        const y = top + lane * LANE + LANE / 2 + [0, -2, -7][kind];
+        for (let x = 0; x < wide; x++) {
+          const from = x;
+          while (row[x]) x++;
+          if (x > from) pen.fillRect(LEFT + from - 0.5, y, x - from, kind === 1 ? 4 : 7);
+        }
+      }
+    });
+  }
+
+  // Draw a step: up for a reference taken, down for one dropped, so that colour is not all that tells.
+  dot(pen, x, y, fault, i, ink) {
+    const up = Math.sign(this.steps.change[i]);
+    pen.fillStyle = fault ? ink.error : up > 0 ? ink.take : up < 0 ? ink.drop : ink.use;
     pen.beginPath();
     if (up) {
       pen.moveTo(x - 5, y + up * 4);
