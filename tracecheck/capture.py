@@ -64,10 +64,10 @@ class Analysis:
         profiles: The names of the profiles that were used.
         notes: What else there is to say of how it was read, a line each.
         marks: What the filter manager said of filters (:data:`tracecheck.operations.marks.MARKS`).
-        inferred: Why nothing of the capture is more than probable, a sentence each.
         redaction: What pointers and names were replaced by; None where they are as the trace has them.
         blocks: The blocks of legacy per-stream contexts (:data:`tracecheck.replay.per_stream.tables.BLOCKS`).
         block_steps: What was done with them (:data:`tracecheck.replay.per_stream.tables.BLOCK_STEPS`).
+        coverage: What the capture declares to be logged completely.
     """
 
     paths: tuple[str, ...]
@@ -82,14 +82,14 @@ class Analysis:
     profiles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     marks: pa.Table = field(default_factory=MARKS.empty_table)
-    inferred: tuple[str, ...] = ()
     redaction: Redaction | None = None
     blocks: pa.Table = field(default_factory=BLOCKS.empty_table)
     block_steps: pa.Table = field(default_factory=BLOCK_STEPS.empty_table)
+    coverage: Coverage = field(default_factory=lambda: Coverage(declared=False))
 
     def with_findings(self, findings: pa.Table) -> Analysis:
         """Give the analysis with other findings, some of its own, and the verdict that these give."""
-        return replace(self, findings=findings, verdict=_word(findings, self.verdict, self.inferred))
+        return replace(self, findings=findings, verdict=_word(findings, self.verdict, self.coverage))
 
 
 @dataclass
@@ -168,7 +168,7 @@ def analyse(
         profiles=used,
         marks=marks,
         notes=notes,
-        inferred=tuple(read.coverage.inferred()),
+        coverage=read.coverage,
         redaction=redaction,
         blocks=legacy.blocks if legacy else BLOCKS.empty_table(),
         block_steps=legacy.steps if legacy else BLOCK_STEPS.empty_table(),
@@ -345,14 +345,14 @@ def _verdict(read: _Read, replayed: Replay, judgement: Judgement) -> Verdict:
     if read.warnings and not len(read.losses):
         reasons.append("a part of the input could not be read")
     found = Verdict("", tuple(reasons), tuple(advice))
-    return _word(judgement.findings, found, tuple(read.coverage.inferred()))
+    return _word(judgement.findings, found, read.coverage)
 
 
-def _word(findings: pa.Table, verdict: Verdict, inferred: tuple[str, ...]) -> Verdict:
+def _word(findings: pa.Table, verdict: Verdict, coverage: Coverage) -> Verdict:
     """Give a verdict its word, for the findings that count."""
     worst = set(findings.column("severity").unique().to_pylist())
     word = "findings" if worst & {"error", "warning"} else "inconclusive" if verdict.reasons else "clean"
-    return replace(verdict, word=word, weaknesses=inferred if word == "clean" else ())
+    return replace(verdict, word=word, weaknesses=tuple(coverage.inferred()) if word == "clean" else ())
 
 
 def _unborn_blocks(replayed: Replay) -> int:

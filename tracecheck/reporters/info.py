@@ -167,7 +167,7 @@ def render_text(survey: Survey, *, everything: bool = False) -> Iterator[str]:
 
 def _lines(survey: Survey, limit: int | None) -> Iterator[str]:
     yield clean(survey.path)
-    yield from (f"  {line}" for line in columns(list(_facts(survey)), (False, False)))
+    yield from (f"  {line}" for line in columns(list(facts(survey)), (False, False)))
     names = {guid: f"{guid}  {clean(name)}" for guid, name in survey.provider_names.items()}
     for title, counts in (
         ("records", survey.records),
@@ -186,7 +186,8 @@ def _lines(survey: Survey, limit: int | None) -> Iterator[str]:
         yield f"warning: {clean(warning)}"
 
 
-def _facts(survey: Survey) -> Iterator[tuple[str, str]]:
+def facts(survey: Survey) -> Iterator[tuple[str, str]]:
+    """Tell what a capture says of itself, as pairs of a name and a text."""
     header = survey.header
     yield (
         "session",

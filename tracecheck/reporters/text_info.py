@@ -104,7 +104,7 @@ def render_text(survey: TextSurvey, *, everything: bool = False) -> Iterator[str
 
 def _lines(survey: TextSurvey, limit: int | None) -> Iterator[str]:
     yield clean(survey.path)
-    yield from (f"  {line}" for line in columns(list(_facts(survey)), (False, False)))
+    yield from (f"  {line}" for line in columns(list(facts(survey)), (False, False)))
     processes = {f"process {pid}": number for pid, number in survey.processes.items()}
     for title, counts in (("providers", survey.providers), ("processes", processes)):
         if not counts:
@@ -123,7 +123,8 @@ def _lines(survey: TextSurvey, limit: int | None) -> Iterator[str]:
         yield f"warning: {clean(warning)}"
 
 
-def _facts(survey: TextSurvey) -> Iterator[tuple[str, str]]:
+def facts(survey: TextSurvey) -> Iterator[tuple[str, str]]:
+    """Tell what a text log is, as pairs of a name and a text."""
     yield "form", f"{survey.form.name} log, {survey.form.encoding}"
     yield "messages", f"{survey.events:,} in {count(survey.lines, 'line')}"
     if survey.first is not None and survey.last is not None:
