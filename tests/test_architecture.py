@@ -22,6 +22,7 @@ ORDER = (
     "operations",
     "replay",
     "rules",
+    "blame",
     "capture",
     "reporters",
     "commands",

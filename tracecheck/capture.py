@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -22,6 +23,7 @@ from tracecheck.payload.text import TextLog, open_capture
 from tracecheck.payload.text.timeline import STEP
 from tracecheck.replay import TOLERANCE, Replay, replay
 from tracecheck.rules import Judgement, judge
+from tracecheck.rules.evidence import Evidence
 
 # Payloads are decoded a schema at a time: large chunks have more events of each.
 _CHUNK = 64 << 20
@@ -62,6 +64,8 @@ class Analysis:
         profiles: The names of the profiles that were used.
         notes: What else there is to say of how it was read, a line each.
         marks: What the filter manager said of filters (:data:`tracecheck.operations.marks.MARKS`).
+
+    ``blame`` and ``pairs`` are worked out when they are first asked for.
     """
 
     paths: tuple[str, ...]
@@ -76,6 +80,27 @@ class Analysis:
     profiles: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     marks: pa.Table = field(default_factory=MARKS.empty_table)
+
+    @cached_property
+    def blame(self) -> pa.Table:
+        """Who is to blame for each leak and over-release (:data:`tracecheck.blame.BLAME`)."""
+        from tracecheck.blame import blame_all
+
+        return blame_all(self._evidence, self.pairs, self.findings)
+
+    @cached_property
+    def pairs(self) -> pa.Table:
+        """Which release answers which acquire (:data:`tracecheck.blame.PAIRS`)."""
+        from tracecheck.blame import pair_all
+
+        return pair_all(self._evidence)
+
+    @cached_property
+    def _evidence(self) -> Evidence:
+        # What weakens verdicts is in the findings already; pairing looks at the tables alone.
+        nobody: frozenset[int] = frozenset()
+        replayed = Replay(self.contexts, self.steps, {}, {}, nobody, nobody, nobody)
+        return Evidence(self.operations, replayed, self.losses, Coverage(declared=False))
 
 
 @dataclass

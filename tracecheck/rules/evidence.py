@@ -20,7 +20,7 @@ from tracecheck.payload.arrow import whole
 from tracecheck.replay import Replay, stretches
 from tracecheck.replay.effects import Ops
 from tracecheck.rules import patterns
-from tracecheck.rules.pairing import Open, Partners, holds, unanswered
+from tracecheck.rules.pairing import Open, Pairing, Partners, holds, pair
 
 Ints = NDArray[np.int64]
 T = TypeVar("T")
@@ -96,12 +96,20 @@ class Evidence:
         self.coverage = coverage
         self._arrays: dict[str, NDArray[Any]] = {}
         self._found: dict[object, list[Any]] = {}
+        self._kept: dict[object, Any] = {}
 
     def found(self, find: Callable[[Evidence], Iterable[T]]) -> list[T]:
         """Give what a rule, or anything else that looks at the whole evidence, finds; it is asked once."""
         if find not in self._found:
             self._found[find] = list(find(self))
         return self._found[find]
+
+    def once(self, key: object, make: Callable[[], T]) -> T:
+        """Give what is worked out once and then kept."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: T = self._kept[key]
+        return kept
 
     def context(self, name: str) -> NDArray[Any]:
         """Give a column of the contexts table; codes for names, nanoseconds (0 for null) for times."""
@@ -297,28 +305,41 @@ class Evidence:
         return patterns.learn(self.effects, starts[usable], ends[usable])
 
     @cached_property
+    def lives_at_fault(self) -> Ints:
+        """The lives that have a step at fault."""
+        return np.unique(self.step("context")[self.steps_at_fault]).astype(np.int64)
+
+    @cached_property
     def steps_at_fault(self) -> Ints:
         """The rows of the steps table that have any fault."""
         names = whole(self.replay.steps.column("fault")).dictionary.to_pylist()
         return np.flatnonzero(self.step("fault") != (names.index("") if "" in names else -1))
 
-    @cached_property
-    def _open(self) -> dict[int, Open]:
-        return {}
+    def pairing(self, life: int) -> tuple[int, Pairing]:
+        """Pair what was done since nothing was owned for the last time: all before that has been answered.
+
+        Returns:
+            The row of :attr:`effects` from which the pairing counts, and the pairing.
+        """
+        return self.once(("pairing", life), lambda: self._pairing(life))
+
+    def _pairing(self, life: int) -> tuple[int, Pairing]:
+        first, end = np.searchsorted(self.effects.life, [life, life + 1]).tolist()
+        zeros = np.flatnonzero(self.effects.owned[first:end] == 0)
+        first += int(zeros[-1]) + 1 if len(zeros) else 0
+        return first, pair([self.effects.at(row) for row in range(first, end)], self.partners)
 
     def unanswered(self, life: int) -> Open:
-        """Find the operations that took the references which a life still holds at its end.
+        """Find the operations that took the references which a life still holds at its end."""
+        return self.once(("open", life), lambda: self._unanswered(life))
 
-        What was taken before the last moment at which nothing was owned has been answered.
-        """
-        if life not in self._open:
-            first, end = np.searchsorted(self.effects.life, [life, life + 1]).tolist()
-            zeros = np.flatnonzero(self.effects.owned[first:end] == 0)
-            first += int(zeros[-1]) + 1 if len(zeros) else 0
-            open_ = unanswered([self.effects.at(row) for row in range(first, end)], self.partners)
-            op = self.step("operation")[self.effect_rows[first:end]]
-            self._open[life] = Open(op[open_.steps].tolist(), op[open_.candidates].tolist())
-        return self._open[life]
+    def _unanswered(self, life: int) -> Open:
+        first, pairing = self.pairing(life)
+        op, rows, open_ = self.step("operation"), self.effect_rows, pairing.open
+        steps, candidates = (
+            [int(op[rows[first + i]]) for i in some] for some in (open_.steps, open_.candidates)
+        )
+        return Open(steps, candidates)
 
     @cached_property
     def _last_of_thread(self) -> dict[int, int]:

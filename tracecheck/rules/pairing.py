@@ -89,11 +89,6 @@ def pair(taken: Sequence[Taken], partners: Partners = _NOBODY) -> Pairing:
     return Pairing(sorted(work.pairs), Open(steps, sorted(work.candidates)), extra, strays)
 
 
-def unanswered(taken: Sequence[Taken], partners: Partners = _NOBODY) -> Open:
-    """Find the acquires of a stretch of a life that no release answers, as :func:`pair` does."""
-    return pair(taken, partners).open
-
-
 @dataclass
 class _Stacks:
     """Steps that are open, by any key; those answered meanwhile are dropped when they come to light."""
@@ -250,9 +245,9 @@ def holds(life: Ints, thread: Ints, function: Ints, delta: Ints, time: Ints) -> 
     """
     rows = np.flatnonzero(delta)
     flow = _number(life[rows], thread[rows], function[rows])
-    taken, given = _match(flow, rows, delta)
+    taken, given = brackets(flow, rows, delta)
     left = np.setdiff1d(rows, np.concatenate([taken, given]), assume_unique=True)
-    more_taken, more_given = _match(life[left], left, delta)
+    more_taken, more_given = brackets(life[left], left, delta)
     taken, given = np.concatenate([taken, more_taken]), np.concatenate([given, more_given])
     return taken, np.maximum(time[given] - time[taken], 0)
 
@@ -269,7 +264,7 @@ def _number(life: Ints, thread: Ints, function: Ints) -> Ints:
     return numbers
 
 
-def _match(key: Ints, rows: Ints, delta: Ints) -> tuple[Ints, Ints]:
+def brackets(key: Ints, rows: Ints, delta: Ints) -> tuple[Ints, Ints]:
     """Pair the acquires and releases of each key as opening and closing brackets."""
     order = np.argsort(key, kind="stable")
     key, rows = key[order], rows[order]
