@@ -31,6 +31,7 @@ class Window:
         pairing: Who answers whom among them; its ``extra`` are the releases that were too many.
         fault: The row of the steps table of the life's first fault.
         explained: Whether each pair is one that healthy lives show.
+        earlier: The row and the effect of what was taken or dropped shortly before.
     """
 
     rows: list[int]
@@ -38,6 +39,7 @@ class Window:
     pairing: Pairing
     fault: int
     explained: bool
+    earlier: list[tuple[int, Taken]]
 
 
 def extra_releases(evidence: Evidence, life: int) -> Window:
@@ -72,7 +74,8 @@ def _extra_releases(evidence: Evidence, life: int) -> Window:
             best = odd, starts[place], pairing
     assert best is not None
     odd, start, pairing = best
-    return Window(rows[start:], taken[start:], pairing, fault, not odd)
+    earlier = list(zip(rows[:start], taken[:start], strict=True))
+    return Window(rows[start:], taken[start:], pairing, fault, not odd, earlier)
 
 
 def _around_fault(evidence: Evidence, life: int) -> tuple[int, list[int], list[Taken]]:

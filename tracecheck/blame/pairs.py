@@ -110,37 +110,46 @@ def _in_bulk(evidence: Evidence) -> Iterator[Found]:
 
 
 def _long(evidence: Evidence, which: Ints) -> Iterator[Found]:
-    """Pair long stretches: as brackets in each thread and function, by usual sites, then what is left."""
+    """Pair long stretches: by usual sites in each thread and function, then in all, then what is left."""
     effects, (starts, ends) = evidence.effects, evidence.stretches
     length = ends[which] - starts[which]
     stretch = np.repeat(which, length)
     offset = np.arange(len(stretch)) - np.repeat(np.cumsum(length) - length, length)
     row = starts[stretch] + offset
     left = np.ones(len(row), np.bool_)
+    thread = effects.thread[row]
+    flow = _number((stretch, thread, effects.function[row]))
 
-    def match(keys: tuple[Ints, ...], among: Ints, how: str) -> Found:
-        acquire, release = brackets(_number(keys), row[among], effects.delta)
+    def match(key: Ints, among: Ints, how: str) -> Found:
+        among = among[left[among]]
+        acquire, release = brackets(key[among], row[among], effects.delta)
         left[np.searchsorted(row, np.concatenate([acquire, release]))] = False
         rows = evidence.effect_rows
         return Found(rows[acquire], rows[release], np.full(len(acquire), HOW.index(how), np.int64))
 
+    # Where each site's rows are, so that no pair of sites has to look at all of them.
+    by_site = np.argsort(effects.site[row], kind="stable")
+    sites = effects.site[row][by_site]
+    usual = [
+        np.sort(np.concatenate([by_site[slice(*np.searchsorted(sites, [one, one + 1]))] for one in pair]))
+        for pair in _usual_pairs(evidence, sites)
+    ]
     everything = np.arange(len(row))
-    thread, function = effects.thread[row], effects.function[row]
-    yield match((stretch, thread, function), everything, BY_FUNCTION)
-    for release_site, acquire_site in _usual_pairs(evidence, row[left]):
-        site = effects.site[row]
-        some = np.flatnonzero(left & ((site == release_site) | (site == acquire_site)))
-        yield match((stretch[some],), some, BY_PATTERN)
-    some = np.flatnonzero(left)
-    yield match((stretch[some], thread[some]), some, BY_THREAD)
-    some = np.flatnonzero(left)
-    yield match((stretch[some],), some, BY_ORDER)
+    for some in usual:
+        yield match(flow, some, BY_FUNCTION)
+    strange = ~np.isin(effects.site[row], list(evidence.partners)) | (effects.delta[row] > 0)
+    yield match(flow, everything[strange], BY_FUNCTION)
+    for some in usual:
+        yield match(stretch, some, BY_PATTERN)
+    yield match(flow, everything, BY_FUNCTION)
+    yield match(_number((stretch, thread)), everything, BY_THREAD)
+    yield match(stretch, everything, BY_ORDER)
 
 
-def _usual_pairs(evidence: Evidence, rows: Ints) -> list[tuple[int, int]]:
-    """List the usual pairs of sites, release and acquire, of which both are among some rows."""
-    sites, counts = np.unique(evidence.effects.site[rows], return_counts=True)
-    often = dict(zip(sites.tolist(), counts.tolist(), strict=True))
+def _usual_pairs(evidence: Evidence, sites: Ints) -> list[tuple[int, int]]:
+    """List the usual pairs of sites, release and acquire, of which both are among some sites."""
+    different, counts = np.unique(sites, return_counts=True)
+    often = dict(zip(different.tolist(), counts.tolist(), strict=True))
     found = [
         (release, acquire)
         for release, acquires in evidence.partners.items()

@@ -56,6 +56,7 @@ class Releases:
             whose = f"it was that of {words.call(owner)} in thread {thread}"
         what = f"a reference to a {kind_of_context(kind)}"
         text = f"{words.call(op)} released {what} that was not its own: {whose}"
+        text += self._released_before(window, extra)
         if victim is not None:
             text += f"; {words.call(victim)} suffered from it"
         doubts = tuple(self._doubts(window, extra, op))
@@ -88,6 +89,16 @@ class Releases:
         own = [i for i in open_ if self._op(window.rows[released.get(i, i)]) == fault]
         own = own or [i for i in open_ if window.taken[i].thread == thread]
         return self._op(window.rows[(own or open_)[0]])
+
+    def _released_before(self, window: Window, extra: int) -> str:
+        """Say what the same thread and function released just before."""
+        mine = window.taken[extra]
+        so_far = [*window.earlier, *zip(window.rows[:extra], window.taken[:extra], strict=True)]
+        same = [row for row, one in so_far if (one.thread, one.function) == (mine.thread, mine.function)]
+        dropped = [row for row in same if self._evidence.step("delta_owned")[row] < 0]
+        if not dropped or not self._words.names(self._op(window.rows[extra]))[1]:
+            return ""
+        return f"; {self._words.call(self._op(dropped[-1]))} had released before it in the same function"
 
     def _attached(self, window: Window, extra: int) -> bool:
         """Tell whether the object still held the context when it was released too often."""

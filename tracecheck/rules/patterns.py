@@ -23,7 +23,7 @@ LONGEST = 8
 #: A release site has at most as many partners: those that it answers most often.
 MOST_PARTNERS = 16
 #: As many forms of stretches of one length are paired, those that occur most often.
-_MOST_FORMS = 2048
+_MOST_FORMS = 512
 # An odd number near 2**64 / golden ratio: multiplied by it, codes that differ a little differ a lot.
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
