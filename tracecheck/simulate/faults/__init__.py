@@ -1,6 +1,6 @@
 """The faults that can be injected, a module for each family of rules."""
 
-from tracecheck.simulate.faults import leaks, misuse
+from tracecheck.simulate.faults import culprits, leaks, misuse
 from tracecheck.simulate.faults.form import Rule, Way
 from tracecheck.simulate.faults.injection import Injection
 from tracecheck.simulate.sites import Site
@@ -9,9 +9,10 @@ __all__ = ["FAULTS", "FAULT_SITES", "Injection", "Rule", "Way", "alternatives"]
 
 #: Code -> the rule that can be broken.
 FAULTS: dict[str, Rule] = {**leaks.FAULTS, **misuse.FAULTS}
+FAULTS |= {code: FAULTS[code].extended(ways) for code, ways in culprits.WAYS.items()}
 
 #: The call sites of faulty code. A fault that only leaves a call out has none.
-FAULT_SITES: dict[str, Site] = {**misuse.SITES}
+FAULT_SITES: dict[str, Site] = {**misuse.SITES, **culprits.SITES}
 
 
 def alternatives(rule: str, way: Way, unload: bool) -> tuple[str, ...]:
