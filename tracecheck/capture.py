@@ -65,7 +65,7 @@ class Analysis:
         notes: What else there is to say of how it was read, a line each.
         marks: What the filter manager said of filters (:data:`tracecheck.operations.marks.MARKS`).
 
-    ``blame`` and ``pairs`` are worked out when they are first asked for.
+    ``blame``, ``pairs`` and ``evidence`` are worked out when they are first asked for.
     """
 
     paths: tuple[str, ...]
@@ -86,18 +86,18 @@ class Analysis:
         """Who is to blame for each leak and over-release (:data:`tracecheck.blame.BLAME`)."""
         from tracecheck.blame import blame_all
 
-        return blame_all(self._evidence, self.pairs, self.findings)
+        return blame_all(self.evidence, self.pairs, self.findings)
 
     @cached_property
     def pairs(self) -> pa.Table:
         """Which release answers which acquire (:data:`tracecheck.blame.PAIRS`)."""
         from tracecheck.blame import pair_all
 
-        return pair_all(self._evidence)
+        return pair_all(self.evidence)
 
     @cached_property
-    def _evidence(self) -> Evidence:
-        # What weakens verdicts is in the findings already; pairing looks at the tables alone.
+    def evidence(self) -> Evidence:
+        """The tables as arrays, as rules see them; what only weakens verdicts is not in it."""
         nobody: frozenset[int] = frozenset()
         replayed = Replay(self.contexts, self.steps, {}, {}, nobody, nobody, nobody)
         return Evidence(self.operations, replayed, self.losses, Coverage(declared=False))

@@ -96,9 +96,9 @@ def _in_bulk(evidence: Evidence) -> Iterator[Found]:
     held[np.setdiff1d(evidence.held, evidence.lives_at_fault)] = True
     waits = whole | ~held[whose]
     for life in evidence.lives_at_fault.tolist():
-        window = np.searchsorted(rows, extra_releases(evidence, life).rows[:1] or [0])
-        low, high = np.searchsorted(ends, window[0], "right"), np.searchsorted(whose, life, "right")
-        waits[low:high] = False
+        window = extra_releases(evidence, life).rows or [0]
+        first, last = np.searchsorted(rows, window[0]), np.searchsorted(rows, window[-1], "right") - 1
+        waits[np.searchsorted(ends, first, "right") : np.searchsorted(starts, last, "right")] = False
     for size in range(2, LONGEST + 1, 2):
         short = np.flatnonzero(waits & whole & (ends - starts == size))
         for form in forms(effects, starts[short], size, evidence.partners):
@@ -138,6 +138,7 @@ def _long(evidence: Evidence, which: Ints) -> Iterator[Found]:
     for some in usual:
         yield match(flow, some, BY_FUNCTION)
     strange = ~np.isin(effects.site[row], list(evidence.partners)) | (effects.delta[row] > 0)
+    yield match(flow, everything[strange & ~effects.stored[row]], BY_FUNCTION)
     yield match(flow, everything[strange], BY_FUNCTION)
     for some in usual:
         yield match(stretch, some, BY_PATTERN)

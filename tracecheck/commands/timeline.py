@@ -34,6 +34,7 @@ _DIGITS = 16
 @click.argument("captures", nargs=-1, required=True, type=options.CAPTURE)
 @click.argument("context")
 @click.option("--id", "by_id", is_flag=True, help="CONTEXT is a context's id, not a pointer.")
+@click.option("--unpaired", is_flag=True, help="Only the acquires and releases without partner.")
 @options.formats("text", "json")
 @options.output
 @options.profiles
@@ -44,6 +45,7 @@ def command(
     captures: tuple[str, ...],
     context: str,
     by_id: bool,
+    unpaired: bool,
     form: str,
     output: Path | None,
     profiles: tuple[str, ...],
@@ -54,7 +56,8 @@ def command(
     """Show the life of one context, operation by operation.
 
     CONTEXT is a pointer as `check` prints it: 0xffffae0512340010 shows every life of that pointer,
-    0xffffae0512340010#2 the second one, #0 one that began before the capture did.
+    0xffffae0512340010#2 the second one, #0 one that began before the capture did. An acquire and the
+    release that answers it share a letter; ? has no partner.
     """
     # Asked for before the work: a slip of the keyboard should not cost a minute.
     wanted = _number(context) if by_id else _pointer(context)
@@ -70,9 +73,10 @@ def command(
     say(analysis.notes)
     ids = _find_id(analysis.contexts, wanted[0]) if by_id else find(analysis.contexts, *wanted)
     if form == "json":
-        pieces = timeline.render_json(analysis, ids)
+        pieces = timeline.render_json(analysis, ids, unpaired=unpaired)
     else:
-        pieces = timeline.render_text(analysis, ids, colour=options.wants_colour(output))
+        colour = options.wants_colour(output)
+        pieces = timeline.render_text(analysis, ids, colour=colour, unpaired=unpaired)
     emit(pieces, output, [*captures, *profiles, *sources.paths()])
     return 0
 
