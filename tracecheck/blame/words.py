@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tracecheck.fltmgr import TYPE_NAMES, ContextType
+from tracecheck.fltmgr import TYPE_NAMES
 from tracecheck.fltmgr.status import FAILURE_BIT, STATUS_NAMES
 from tracecheck.rules.evidence import Evidence
 
@@ -67,7 +67,7 @@ def kind_of_context(context_type: int) -> str:
     known = [name for kind, name in TYPE_NAMES.items() if kind == context_type]
     if known:
         return f"{re.sub('(?<=[a-z])(?=[A-Z])', ' ', known[0]).lower()} context"
-    return f"context of type {ContextType(context_type):#x}" if context_type else "context"
+    return f"context of type {context_type:#x}" if context_type else "context"
 
 
 def many(number: int, noun: str) -> str:
