@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from tracecheck.blame.bulk import all_partners
 from tracecheck.fltmgr import Effect
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.pairing import BY_FUNCTION, Pairing, Partners, Taken, pair
@@ -31,6 +32,7 @@ class Window:
         pairing: Who answers whom among them; its ``extra`` are the releases that were too many.
         fault: The row of the steps table of the life's first fault.
         explained: Whether each pair is one that healthy lives show.
+        certain: Whether every choice as good as this one names a release of the same site.
         earlier: The row and the effect of what was taken or dropped shortly before.
     """
 
@@ -39,6 +41,7 @@ class Window:
     pairing: Pairing
     fault: int
     explained: bool
+    certain: bool
     earlier: list[tuple[int, Taken]]
 
 
@@ -63,19 +66,26 @@ def _extra_releases(evidence: Evidence, life: int) -> Window:
     # The oldest part may begin in the middle of a stretch: it is looked at as a whole.
     starts = [0, *cuts] if not cuts or cuts[0] else cuts
     starts = [start for start in starts if start < len(rows)] or [0]
-    partners = evidence.partners
+    partners = all_partners(evidence)
     alone = [_unexplained(taken[a:b], pair(taken[a:b], partners), partners) for a, b in pairwise(starts)]
-    best: tuple[int, int, Pairing] | None = None
+    # Each choice of the moments that are not trusted: how odd it is, where it starts, what it gives.
+    choices: list[tuple[int, int, Pairing]] = []
     for place in range(len(starts) - 1, -1, -1):
         some = taken[starts[place] :]
         pairing = pair(some, partners)
-        odd = sum(alone[:place]) + _unexplained(some, pairing, partners)
-        if best is None or odd < best[0]:
-            best = odd, starts[place], pairing
-    assert best is not None
-    odd, start, pairing = best
+        odd = 2 * (sum(alone[:place]) + _unexplained(some, pairing, partners))
+        # A release that usually answers something is less likely to be the one that is too many.
+        odd += bool(pairing.extra) and some[pairing.extra[0]].site in partners
+        choices.append((odd, starts[place], pairing))
+    odd, start, pairing = min(choices, key=lambda choice: choice[0])
+    named = {_extra_site(taken[at:], other) for how_odd, at, other in choices if how_odd == odd}
     earlier = list(zip(rows[:start], taken[:start], strict=True))
-    return Window(rows[start:], taken[start:], pairing, fault, not odd, earlier)
+    return Window(rows[start:], taken[start:], pairing, fault, odd < 2, len(named) == 1, earlier)
+
+
+def _extra_site(taken: list[Taken], pairing: Pairing) -> int:
+    """Give the site of the release that is too many, -1 where none is."""
+    return taken[pairing.extra[0]].site if pairing.extra else -1
 
 
 def _around_fault(evidence: Evidence, life: int) -> tuple[int, list[int], list[Taken]]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from tracecheck.blame.bulk import all_partners
 from tracecheck.blame.habits import Habits
 from tracecheck.blame.overreleased import Window, extra_releases
 from tracecheck.blame.verdict import OVER_RELEASE, UNNAMED, USE, Blamed, Doubt
@@ -117,6 +118,10 @@ class Releases:
             yield UNNAMED
         if self._evidence.ops.effect()[op] not in (Effect.RELEASE, Effect.RELEASE_MANY):
             yield Doubt("possible", "it is no release")
+        if not window.explained:
+            yield Doubt("possible", "no healthy life shows who answers whom here")
+        elif not window.certain:
+            yield Doubt("possible", "another release may as well be the one that was too many")
         site = window.taken[extra].site
         others = {window.taken[i].site: i for i in reversed(window.pairing.strays)}
         strange = [others[other] for other in sorted(others) if other != site]
@@ -127,7 +132,7 @@ class Releases:
 
     def _is_decided(self, window: Window, extra: int) -> bool:
         """Tell whether what is usual decides which of the releases was one too many."""
-        usual = self._evidence.partners.get(window.taken[extra].site, frozenset())
+        usual = all_partners(self._evidence).get(window.taken[extra].site, frozenset())
         strays = set(window.pairing.strays)
         rivals = [
             (window.taken[acquire].site, how)
