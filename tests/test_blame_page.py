@@ -12,8 +12,7 @@ BLOCKS = re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL)
 def transcripts():
     """The commands of the page in order, each with what it prints."""
     for block in BLOCKS:
-        for command, printed in re.findall(r"\$ tracecheck (.*)\n((?:[^$].*\n)*)", block):
-            yield command, printed
+        yield from re.findall(r"\$ tracecheck (.*)\n((?:[^$].*\n)*)", block)
 
 
 def test_the_page_shows_what_is_printed(tmp_path, monkeypatch, capsys):

@@ -121,7 +121,8 @@ class TestRelease:
             "FltReleaseContext at ctx.c:88 released a reference to a stream context that was not its own: "
             "none was left"
         )
-        assert row["confidence"] == "probable"
+        assert row["confidence"] == "possible"
+        assert row["reasons"] == ["no healthy life shows who answers whom here"]
 
 
 def test_a_capture_in_which_everything_is_at_fault_is_blamed_in_time():

@@ -17,9 +17,11 @@ from tracecheck.fltmgr import Effect
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.pairing import BY_FUNCTION, Pairing, Partners, Taken, pair
 
-# How many stretches and steps before the first fault are looked at, and how many steps behind it.
-_MOST_STRETCHES = 16
-_MOST_STEPS = 512
+# How many stretches and steps around the first fault are looked at: as many of each life, but no more of all
+# lives together.
+_MOST_STRETCHES, _MOST_STRETCHES_IN_ALL = 16, 40_000
+_MOST_STEPS, _MOST_STEPS_IN_ALL = 512, 1_000_000
+_LEAST_STRETCHES, _LEAST_STEPS = 2, 32
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ def _extra_releases(evidence: Evidence, life: int) -> Window:
     fault, rows, taken = _around_fault(evidence, life)
     before = sum(row < fault for row in rows)
     owned = evidence.step("owned")
-    cuts = [i + 1 for i in range(before) if owned[rows[i]] == 0][-_MOST_STRETCHES:]
+    share = _MOST_STRETCHES_IN_ALL // len(evidence.lives_at_fault)
+    most = min(_MOST_STRETCHES, max(_LEAST_STRETCHES, share))
+    cuts = [i + 1 for i in range(before) if owned[rows[i]] == 0][-most:]
     # The oldest part may begin in the middle of a stretch: it is looked at as a whole.
     starts = [0, *cuts] if not cuts or cuts[0] else cuts
     starts = [start for start in starts if start < len(rows)] or [0]
@@ -94,9 +98,11 @@ def _around_fault(evidence: Evidence, life: int) -> tuple[int, list[int], list[T
     faults = evidence.steps_at_fault
     faults = faults[np.searchsorted(faults, low) : np.searchsorted(faults, high)]
     fault = int(faults[0])
-    low = max(low, fault - _MOST_STEPS)
+    share = _MOST_STEPS_IN_ALL // len(evidence.lives_at_fault)
+    most = min(_MOST_STEPS, max(_LEAST_STEPS, share))
+    low = max(low, fault - most)
     # What suffers from a release too many may be found at fault some time later.
-    high = int(faults[faults <= fault + _MOST_STEPS][-1]) + 1
+    high = int(faults[faults <= fault + most][-1]) + 1
     op = evidence.step("operation")[low:high]
     releases = np.isin(evidence.ops.effect()[op], (Effect.RELEASE, Effect.RELEASE_MANY))
     delta = np.where(releases, -1, evidence.step("delta_owned")[low:high])
