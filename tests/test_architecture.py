@@ -23,6 +23,7 @@ ORDER = (
     "operations",
     "replay",
     "rules",
+    "blame",
     "capture",
     "triage",
     "reporters",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from tracecheck.payload.text.timeline import STEP
 from tracecheck.replay import TOLERANCE, Replay, replay
 from tracecheck.replay.per_stream.tables import BLOCK_STEPS, BLOCKS
 from tracecheck.rules import Judgement, judge
+from tracecheck.rules.evidence import Evidence
 
 # Payloads are decoded a schema at a time: large chunks have more events of each.
 _CHUNK = 64 << 20
@@ -68,6 +70,8 @@ class Analysis:
         blocks: The blocks of legacy per-stream contexts (:data:`tracecheck.replay.per_stream.tables.BLOCKS`).
         block_steps: What was done with them (:data:`tracecheck.replay.per_stream.tables.BLOCK_STEPS`).
         coverage: What the capture declares to be logged completely.
+
+    ``blame``, ``pairs`` and ``evidence`` are worked out when they are first asked for.
     """
 
     paths: tuple[str, ...]
@@ -90,6 +94,27 @@ class Analysis:
     def with_findings(self, findings: pa.Table) -> Analysis:
         """Give the analysis with other findings, some of its own, and the verdict that these give."""
         return replace(self, findings=findings, verdict=_word(findings, self.verdict, self.coverage))
+
+    @cached_property
+    def blame(self) -> pa.Table:
+        """Who is to blame for each leak and over-release (:data:`tracecheck.blame.BLAME`)."""
+        from tracecheck.blame import blame_all
+
+        return blame_all(self.evidence, self.pairs, self.findings)
+
+    @cached_property
+    def pairs(self) -> pa.Table:
+        """Which release answers which acquire (:data:`tracecheck.blame.PAIRS`)."""
+        from tracecheck.blame import pair_all
+
+        return pair_all(self.evidence)
+
+    @cached_property
+    def evidence(self) -> Evidence:
+        """The tables as arrays, as rules see them; what only weakens verdicts is not in it."""
+        nobody: frozenset[int] = frozenset()
+        replayed = Replay(self.contexts, self.steps, {}, {}, nobody, nobody, nobody)
+        return Evidence(self.operations, replayed, self.losses, Coverage(declared=False))
 
 
 @dataclass

@@ -22,6 +22,8 @@ COMMANDS = {
     "info": ("tracecheck.commands.info", "Say what a capture holds: providers, counts, losses, clock."),
     "events": ("tracecheck.commands.events", "List the events of a capture in the order of time."),
     "timeline": ("tracecheck.commands.timeline", "Show the life of one context, operation by operation."),
+    "tree": ("tracecheck.commands.tree", "Show where references come from and go, by call site."),
+    "diff": ("tracecheck.commands.diff", "Say what is new, fixed, worse or better in a later capture."),
     "report": ("tracecheck.commands.report", "Write one HTML page that shows everything that was found."),
     "export": ("tracecheck.commands.export", "Write a capture for speedscope, flame graphs or Perfetto."),
     "explain": ("tracecheck.commands.explain", "Say what a rule means and how to fix what it finds."),

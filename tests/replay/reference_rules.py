@@ -45,6 +45,10 @@ class Open(NamedTuple):
     candidates: list[Op]
 
 
+Site = tuple[str, "str | None", int]
+Partners = set[tuple[Site, Site]]
+
+
 class Unload(NamedTuple):
     """One unload of a filter; ``ended`` is None where it never did."""
 
@@ -54,28 +58,91 @@ class Unload(NamedTuple):
     unregisters: bool
 
 
-def unanswered(life: Life) -> Open:
-    """Pair the acquires and releases of a life, and give what is left."""
+def unanswered(life: Life, partners: Partners) -> Open:
+    """Pair the acquires and releases since nothing was owned for the last time, and give what is left."""
+    steps = stretches(life)[-1]
+    pairs, candidates = pair(steps, life.context_type, partners)
+    opened = [op for op, delta in steps if delta > 0 and op not in [acquire for acquire, _ in pairs]]
+    return Open(opened, candidates + opened)
+
+
+def stretches(life: Life) -> list[list[tuple[Op, int]]]:
+    """The rows that changed the owned references, cut where nothing is owned; the last may be open."""
+    found: list[list[tuple[Op, int]]] = [[]]
+    for step in life.steps:
+        if step.delta_owned:
+            found[-1].append((step.row.op, step.delta_owned))
+            if step.owned == 0:
+                found.append([])
+    return found if found[-1] or len(found) == 1 else found[:-1]
+
+
+def learn(lives: Sequence[Life]) -> Partners:
+    """Which sites of releases answer which sites of acquires, short stretches first."""
+    seen: Counter[tuple[Site, Site]] = Counter()
+    partners: Partners = set()
+    for size in (2, 4, 6, 8):
+        for life in lives:
+            if not life.known or any(step.fault for step in life.steps):
+                continue
+            for stretch in stretches(life):
+                if len(stretch) == size and not sum(delta for _, delta in stretch):
+                    kind = life.context_type
+                    pairs, _ = pair(stretch, kind, partners)
+                    seen.update((site(acquire, kind), site(release, kind)) for acquire, release in pairs)
+        partners = set(seen)
+    return partners
+
+
+def pair(
+    steps: Sequence[tuple[Op, int]], kind: int, partners: Partners
+) -> tuple[list[tuple[Op, Op]], list[Op]]:
+    """Pair acquires with releases: give the pairs, and the acquires about which there was a choice."""
     opened: list[Op] = []
     candidates: list[Op] = []
-    elsewhere: list[tuple[Op, list[Op]]] = []
-    for op, delta in taken(life):
-        own = [other for other in opened if flow(other) == flow(op)]
+    strays: list[tuple[Op, list[Op]]] = []
+    pairs: list[tuple[Op, Op]] = []
+
+    def usual(acquire: Op, release: Op) -> bool:
+        return (site(acquire, kind), site(release, kind)) in partners
+
+    def answer(acquire: Op, release: Op) -> None:
+        opened.remove(acquire)
+        pairs.append((acquire, release))
+
+    before: list[Op] = []
+    for op, delta in steps:
         if delta > 0:
             opened.append(op)
-        elif not own:
-            elsewhere.append((op, list(opened)))
-        else:
-            others = [other for other in own if not is_reference(other)]
-            candidates += own if len(others) < len(own) else []
-            opened.remove((others or own)[-1])
-    for op, earlier in elsewhere:
-        still = [other for other in earlier if other in opened]
-        candidates += still if len(still) > 1 else []
-        own = [other for other in still if other.tid == op.tid]
-        if still:
-            opened.remove(own[-1] if own else still[0])
-    return Open(opened, candidates + opened)
+            before.append(op)
+            continue
+        own = [other for other in opened if flow(other) == flow(op)]
+        fits = [other for other in own if usual(other, op)]
+        plain = ([other for other in own if not is_reference(other)] or own)[-1:]
+        if not own or (not fits and any(usual(other, op) for other in opened)):
+            strays.append((op, list(before)))
+            continue
+        chosen = ([other for other in fits if not is_reference(other)] or fits or plain)[-1]
+        if any(is_reference(other) for other in own) or [chosen] != plain:
+            candidates += own
+        answer(chosen, op)
+    left = []
+    for learned in (True, False):
+        for op, earlier in strays if learned else left:
+            still = [other for other in opened if other in earlier]
+            fits = [other for other in still if usual(other, op)] if learned else still
+            own = [other for other in fits if other.tid == op.tid]
+            if not fits:
+                left += [(op, earlier)] if learned else []
+                continue
+            candidates += still if len(still) > 1 else []
+            answer(own[-1] if own else fits[0], op)
+    return pairs, candidates
+
+
+def site(op: Op, kind: int) -> Site:
+    """Where a call was made, for a type of context."""
+    return op.routine, op.function, kind
 
 
 def holds(life: Life) -> list[tuple[Op, int]]:
@@ -146,6 +213,7 @@ class Judge:
         self.finish = ops[-1].time if ops else 0
         self.unloads = unloads(ops)
         self.misses = self._misses_releases()
+        self.partners = learn(lives)
         self.usual: dict[tuple[str, str | None, int], int] = {}
         for life in lives:
             for op, held in holds(life):
@@ -213,7 +281,7 @@ class Judge:
         """The leak rules of one life."""
         if life.end != "held" or not life.known or not self._releases_are_logged():
             return []
-        opened, candidates = unanswered(life)
+        opened, candidates = unanswered(life, self.partners)
         gets = [op for op in opened if is_get(op)]
         cut_off = all(self._in_flight(op, life) for op in opened)
         unload = self._unload(life)

@@ -1,10 +1,12 @@
 """`timeline`: a whole life, its counts and its fault."""
 
 import json
+from dataclasses import replace
 
 import pytest
-from handmade import SECOND, START, analysis, double_release
+from handmade import SECOND, START, analysis, double_release, table
 
+from tracecheck.etl.tables import LOSSES
 from tracecheck.reporters.timeline import render_json, render_text
 
 
@@ -47,13 +49,13 @@ class TestText:
             "stream context 0xffffae0512340010 #1 (id 0)\n"
             "  born   2026-01-02T03:04:05.000000006Z, allocated at ctx.c:20\n"
             "  ended  2026-01-02T03:04:06.000000006Z, freed; peak count 1, 3 operations\n"
-            "     2026-01-02 UTC      cpu  pid:tid  routine             change  owned  link  count"
+            "     2026-01-02 UTC      pair  cpu  pid:tid  routine             change  owned  link  count"
             "  call site\n"
-            "     03:04:05.000000006    1  4:2188   FltAllocateContext      +1      1     0      1"
+            "     03:04:05.000000006  a       1  4:2188   FltAllocateContext      +1      1     0      1"
             "  ctx.c:20 CtxCreate\n"
-            "     03:04:06.000000006    1  4:2188   FltReleaseContext       -1      0     0      0"
+            "     03:04:06.000000006  a       1  4:2188   FltReleaseContext       -1      0     0      0"
             "  ctx.c:70 CtxCleanup\n"
-            "  !  03:04:07.000000006    3  4:96     FltReleaseContext        0      0     0      0"
+            "  !  03:04:07.000000006  ?       3  4:96     FltReleaseContext        0      0     0      0"
             "  ctx.c:88 CtxPostClose  <- release freed\n"
         )
 
@@ -112,3 +114,50 @@ class TestJson:
         """The ends of the range survive."""
         (context,) = json.loads("".join(render_json(double_release(pointer), [0])))["contexts"]
         assert {context["context"], *(step["context"] for step in context["steps"])} == {f"{pointer:#x}"}
+
+
+class TestPairs:
+    """Who answers whom, and what is missing between."""
+
+    def test_only_what_has_no_partner(self):
+        """Of a double release the second release is left, in text and in JSON."""
+        made = double_release()
+        text = "".join(render_text(made, [0], unpaired=True))
+        assert [line.split()[2] for line in text.splitlines()[4:]] == ["?"]
+        (life_,) = json.loads("".join(render_json(made, [0], unpaired=True)))["contexts"]
+        assert [(step["routine"], step["pair"]) for step in life_["steps"]] == [("FltReleaseContext", None)]
+
+    def test_a_balanced_life_has_nothing_without_partner(self):
+        """That all have partners is said."""
+        made = double_release()
+        made = replace(made, steps=made.steps.slice(0, 2))
+        text = "".join(render_text(made, [0], unpaired=True))
+        assert text.endswith("\n  every acquire and release has its partner\n")
+        (life_,) = json.loads("".join(render_json(made, [0])))["contexts"]
+        assert [step["pair"] for step in life_["steps"]] == [1, 1]
+
+    def test_a_loss_between_two_operations_has_a_row(self):
+        """The row stands between them; a loss after the life was freed has none."""
+        gap = {"count": 3, "unit": "events", "sign": "event sequence", "detail": "", "cpu": 2}
+        losses = [
+            {**gap, "start": START + SECOND // 2, "end": START + 3 * SECOND // 4},
+            {**gap, "start": START + 5 * SECOND, "end": None},
+        ]
+        base = double_release()
+        made = replace(base, losses=table(LOSSES, losses))
+        lines = "".join(render_text(made, [0])).splitlines()
+        at = next(i for i, line in enumerate(lines) if "-- gap: lost 3 events on cpu 2" in line)
+        assert "FltAllocateContext" in lines[at - 1]
+        assert "FltReleaseContext" in lines[at + 1]
+        assert sum("-- gap" in line for line in lines) == 1
+        (life_,) = json.loads("".join(render_json(made, [0])))["contexts"]
+        assert [(gap["count"], gap["start"]) for gap in life_["gaps"]] == [
+            (3, "2026-01-02T03:04:05.500000006Z")
+        ]
+
+    def test_a_held_life_is_touched_by_what_was_lost_after_it(self):
+        """What was lost before the capture's end may have been its release."""
+        gap = {"count": 1, "unit": "events", "sign": "event sequence", "detail": "", "cpu": None}
+        made = life(owned=1, end="held")
+        made = replace(made, losses=table(LOSSES, [{**gap, "start": START + SECOND, "end": None}]))
+        assert "-- gap" in "".join(render_text(made, [0]))

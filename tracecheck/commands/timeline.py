@@ -35,6 +35,7 @@ _DIGITS = 16
 @click.argument("captures", nargs=-1, required=True, type=options.CAPTURE)
 @click.argument("context")
 @click.option("--id", "by_id", is_flag=True, help="CONTEXT is a context's id, not a pointer.")
+@click.option("--unpaired", is_flag=True, help="Only the acquires and releases without partner.")
 @options.formats("text", "json")
 @options.output
 @options.redact
@@ -46,6 +47,7 @@ def command(
     captures: tuple[str, ...],
     context: str,
     by_id: bool,
+    unpaired: bool,
     form: str,
     output: Path | None,
     redact: bool,
@@ -57,7 +59,8 @@ def command(
     """Show the life of one context, operation by operation.
 
     CONTEXT is a pointer as `check` prints it: 0xffffae0512340010 shows every life of that pointer,
-    0xffffae0512340010#2 the second one, #0 one that began before the capture did.
+    0xffffae0512340010#2 the second one, #0 one that began before the capture did. An acquire and the
+    release that answers it share a letter; ? has no partner.
     """
     # Asked for before the work: a slip of the keyboard should not cost a minute.
     wanted = _number(context) if by_id else _pointer(context)
@@ -80,9 +83,10 @@ def command(
     else:
         ids = [] if blocks and not _knows(analysis, wanted[0]) else find(analysis.contexts, *wanted)
     if form == "json":
-        pieces = timeline.render_json(analysis, ids, blocks)
+        pieces = timeline.render_json(analysis, ids, blocks, unpaired=unpaired)
     else:
-        pieces = timeline.render_text(analysis, ids, blocks, colour=options.wants_colour(output))
+        colour = options.wants_colour(output)
+        pieces = timeline.render_text(analysis, ids, blocks, colour=colour, unpaired=unpaired)
     emit(pieces, output, [*captures, *profiles, *sources.paths()])
     return 0
 

@@ -19,13 +19,16 @@ _PROCESS = 4
 _MARK = "!"
 
 
-def call_lines(steps: list[Row], context: int, paint: Callable[..., str]) -> list[str]:
+def call_lines(
+    steps: list[Row], context: int, paint: Callable[..., str], pairs: list[str] | None = None
+) -> list[str]:
     """Lay out steps of one context, a line each, under a heading.
 
     Args:
         steps: Steps with their ``operation``; a step that had no effect may lack everything else.
         context: The pointer whose life this is, to tell where a call names another one.
         paint: Colours the lines at fault.
+        pairs: For each step, the mark that it shares with its partner; None where no marks are wanted.
 
     Returns:
         The heading and a line for each step; ``!`` marks a fault, and says which it is.
@@ -37,7 +40,11 @@ def call_lines(steps: list[Row], context: int, paint: Callable[..., str]) -> lis
     head = ("", f"{days.pop()} UTC" if len(days) == 1 else "time (UTC)", *_HEAD)
     cells = [_cells(step, time, context) for step, time in zip(steps, shown, strict=True)]
     marks = [False, *(bool(step.get("fault")) for step in steps)]
-    lines = columns(*_without_process([head, *cells]))
+    rows, flushed = _without_process([head, *cells])
+    if pairs is not None:
+        rows = [(*row[:2], mark, *row[2:]) for row, mark in zip(rows, ["pair", *pairs], strict=True)]
+        flushed = (*flushed[:2], False, *flushed[2:])
+    lines = columns(rows, flushed)
     return [paint(line, fg="red") if marked else line for line, marked in zip(lines, marks, strict=True)]
 
 

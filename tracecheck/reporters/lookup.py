@@ -84,11 +84,17 @@ class Lookup:
         return dict(zip(wanted, found, strict=True))
 
     def steps(self, context_id: int) -> list[Row]:
-        """Read the life of one context in replay order, each step with its ``operation`` as a row."""
+        """Read the life of one context in replay order, each step with its ``operation`` as a row.
+
+        The row's number stands beside it as ``operation_row``.
+        """
         first, end = np.searchsorted(self._step_owners, [context_id, context_id + 1])
         found = rows(self._steps.slice(first, end - first))
         operations = self.operations(step["operation"] for step in found)
-        return [{**step, "operation": operations[step["operation"]]} for step in found]
+        return [
+            {**step, "operation": operations[step["operation"]], "operation_row": step["operation"]}
+            for step in found
+        ]
 
     def lives(
         self, wanted: Mapping[int, Sequence[int]], held: Container[int], ends: int, around: int

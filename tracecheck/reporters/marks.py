@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracecheck.fltmgr.status import FAILURE_BIT, STATUS_NAMES
 from tracecheck.reporters.common import clean, iso_time, pointer
+from tracecheck.reporters.losses import loss_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,13 +35,31 @@ def marks_within(marks: list[Row], steps: list[Row]) -> list[Row]:
     return [mark for mark in marks if times and min(times) <= mark["time"] <= max(times)]
 
 
+def gaps_within(losses: list[Row], steps: list[Row], until: int) -> list[Row]:
+    """Keep the losses that touch a life, each with the time from which on it does.
+
+    Args:
+        losses: Rows of the losses table.
+        steps: The life's steps with their ``operation``.
+        until: When the life is known to have ended, or the capture.
+    """
+    times = [step["operation"]["time"] for step in steps]
+    found = []
+    for loss in losses if times else []:
+        start = min(times) if loss["start"] is None else max(loss["start"], min(times))
+        end = until if loss["end"] is None else loss["end"]
+        if start <= until and end >= min(times):
+            found.append({**loss, "time": start})
+    return sorted(found, key=lambda loss: loss["time"])
+
+
 def woven(lines: list[str], steps: list[Row], marks: list[Row]) -> Iterator[str]:
     """Put marks among the lines of a life, each behind what was logged before it.
 
     Args:
         lines: A heading, and a line for each step.
         steps: The steps.
-        marks: Those of the life, in the order of time.
+        marks: Those of the life, and the losses that touch it, in the order of time.
     """
     latest = list(accumulate((step["operation"]["time"] for step in steps), max))
     shown = iter(marks[:_MOST_LINES])
@@ -55,6 +74,8 @@ def woven(lines: list[str], steps: list[Row], marks: list[Row]) -> Iterator[str]
 
 
 def _line(mark: Row) -> str:
+    if "sign" in mark:
+        return f"-- gap: {loss_line(mark)}"
     status = mark["status"]
     failed = status is not None and status & FAILURE_BIT
     result = f" = {STATUS_NAMES.get(status, f'{status:#010x}')}" if failed else ""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tracecheck.reporters.blocks import block_heading, block_object, read_blocks
 from tracecheck.reporters.calls import call_lines
 from tracecheck.reporters.common import dump, iso_time, painter, pointer, rows
 from tracecheck.reporters.json_report import operation_object, type_name
 from tracecheck.reporters.lives import birth_text, end_text
 from tracecheck.reporters.lookup import Lookup, Row
-from tracecheck.reporters.marks import mark_object, marks_within, woven
+from tracecheck.reporters.losses import loss_object
+from tracecheck.reporters.marks import gaps_within, mark_object, marks_within, woven
 from tracecheck.reporters.names import context_kind
 
 if TYPE_CHECKING:
@@ -20,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def render_text(
-    analysis: Analysis, ids: Sequence[int], blocks: Sequence[int] = (), *, colour: bool = False
+    analysis: Analysis,
+    ids: Sequence[int],
+    blocks: Sequence[int] = (),
+    *,
+    colour: bool = False,
+    unpaired: bool = False,
 ) -> Iterator[str]:
     """Write lives for a reader, one after the other.
 
@@ -29,20 +37,29 @@ def render_text(
         ids: Rows of the contexts table, in the order in which they are shown.
         blocks: Rows of the blocks table, which come after them.
         colour: Use terminal colours.
+        unpaired: Show only the acquires and releases that have no partner.
 
     Yields:
         Lines with their line ends.
     """
     lookup, paint = Lookup(analysis), painter(colour)
-    contexts, marks = lookup.contexts(ids), rows(analysis.marks)
+    contexts, marks, losses = lookup.contexts(ids), rows(analysis.marks), rows(analysis.losses)
     for place, number in enumerate(ids):
         context, steps = contexts[number], lookup.steps(number)
         if place:
             yield "\n"
         for line in _heading(context):
             yield f"{line}\n"
-        lines = call_lines(steps, context["pointer"], paint)
-        for line in woven(lines, steps, marks_within(marks, steps)):
+        partners = _partners(analysis, number)
+        gaps = gaps_within(losses, steps, _until(analysis, context))
+        between = sorted([*marks_within(marks, steps), *gaps], key=_time)
+        shown = [step for step in steps if _is_alone(step, partners)] if unpaired else steps
+        if unpaired and not shown:
+            yield "  every acquire and release has its partner\n"
+            continue
+        pairs = [_pair_mark(step, partners) for step in shown]
+        lines = call_lines(shown, context["pointer"], paint, pairs)
+        for line in woven(lines, shown, gaps if unpaired else between):
             yield f"  {line}\n"
     for place, (block, steps) in enumerate(read_blocks(analysis, blocks)):
         if place or ids:
@@ -51,17 +68,23 @@ def render_text(
             yield f"{line}\n"
 
 
-def render_json(analysis: Analysis, ids: Sequence[int], blocks: Sequence[int] = ()) -> Iterator[str]:
+def render_json(
+    analysis: Analysis, ids: Sequence[int], blocks: Sequence[int] = (), *, unpaired: bool = False
+) -> Iterator[str]:
     """Write lives as one JSON object; the arguments are those of :func:`render_text`."""
     lookup = Lookup(analysis)
-    contexts, marks = lookup.contexts(ids), rows(analysis.marks)
+    contexts, marks, losses = lookup.contexts(ids), rows(analysis.marks), rows(analysis.losses)
     yield f'{{"captures": {dump(list(analysis.paths))},\n "contexts": ['
     for place, number in enumerate(ids):
         steps = lookup.steps(number)
+        partners = _partners(analysis, number)
+        gaps = gaps_within(losses, steps, _until(analysis, contexts[number]))
+        shown = [step for step in steps if _is_alone(step, partners)] if unpaired else steps
         life = {
             **context_object(contexts[number]),
-            "steps": [step_object(step) for step in steps],
+            "steps": [{**step_object(step), "pair": partners.get(_operation(step))} for step in shown],
             "marks": [mark_object(mark) for mark in marks_within(marks, steps)],
+            "gaps": [_gap_object(gap) for gap in gaps],
         }
         yield f"{',' if place else ''}\n  {dump(life)}"
     yield "]"
@@ -69,6 +92,60 @@ def render_json(analysis: Analysis, ids: Sequence[int], blocks: Sequence[int] = 
         found = [block_object(*each) for each in read_blocks(analysis, blocks)]
         yield ',\n "blocks": [' + ",".join(f"\n  {dump(each)}" for each in found) + "]"
     yield "}\n"
+
+
+def _partners(analysis: Analysis, number: int) -> dict[int, int]:
+    """Number the pairs of a life, in the order of their acquires, by the operations that are in them."""
+    pairs = analysis.pairs
+    first, end = np.searchsorted(pairs.column("context").to_numpy(), [number, number + 1]).tolist()
+    found: dict[int, int] = {}
+    for place, row in enumerate(pairs.slice(first, end - first).to_pylist(), 1):
+        found[row["acquire"]] = found[row["release"]] = place
+    return found
+
+
+def _operation(step: Row) -> int:
+    number: int = step["operation_row"]
+    return number
+
+
+def _is_alone(step: Row, partners: dict[int, int]) -> bool:
+    """Tell whether a step takes or drops a reference and has no partner."""
+    moves = step["delta_owned"] != 0 or step["fault"].startswith("release")
+    return moves and _operation(step) not in partners
+
+
+def _pair_mark(step: Row, partners: dict[int, int]) -> str:
+    """Give the mark that an acquire and its release share, ``?`` for one without partner."""
+    if _operation(step) in partners:
+        return _letters(partners[_operation(step)])
+    return "?" if _is_alone(step, partners) else ""
+
+
+def _letters(number: int) -> str:
+    """Write 1, 2 ... as a, b ... z, aa, ab ..."""
+    text = ""
+    while number:
+        number, rest = divmod(number - 1, 26)
+        text = chr(ord("a") + rest) + text
+    return text
+
+
+def _until(analysis: Analysis, context: Row) -> int:
+    """Tell until when a loss is of concern to a life: one that is held may have been released after it."""
+    last: int = context["last"]
+    if context["end"] in ("held", "attached"):
+        return max(last, int(analysis.evidence.end))
+    return last
+
+
+def _time(row: Row) -> int:
+    time: int = row["time"]
+    return time
+
+
+def _gap_object(gap: Row) -> dict[str, Any]:
+    return {name: value for name, value in loss_object(gap).items() if name != "time"}
 
 
 def context_object(context: Row) -> dict[str, Any]:

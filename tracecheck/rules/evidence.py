@@ -19,7 +19,8 @@ from tracecheck.operations import Coverage
 from tracecheck.payload.arrow import whole
 from tracecheck.replay import Replay, stretches
 from tracecheck.replay.effects import Ops
-from tracecheck.rules.pairing import Open, Taken, holds, unanswered
+from tracecheck.rules import patterns
+from tracecheck.rules.pairing import Open, Pairing, Partners, holds, pair
 
 Ints = NDArray[np.int64]
 T = TypeVar("T")
@@ -96,12 +97,20 @@ class Evidence:
         self._arrays: dict[str, NDArray[Any]] = {}
         self._found: dict[object, list[Any]] = {}
         self._names: dict[str, list[str]] = {}
+        self._kept: dict[object, Any] = {}
 
     def found(self, find: Callable[[Evidence], Iterable[T]]) -> list[T]:
         """Give what a rule, or anything else that looks at the whole evidence, finds; it is asked once."""
         if find not in self._found:
             self._found[find] = list(find(self))
         return self._found[find]
+
+    def once(self, key: object, make: Callable[[], T]) -> T:
+        """Give what is worked out once and then kept."""
+        if key not in self._kept:
+            self._kept[key] = make()
+        kept: T = self._kept[key]
+        return kept
 
     def context(self, name: str) -> NDArray[Any]:
         """Give a column of the contexts table; codes for names, nanoseconds (0 for null) for times."""
@@ -268,21 +277,86 @@ class Evidence:
         return any(unload.concerns(int(filter_)) for filter_ in np.unique(filters))
 
     @cached_property
-    def _open(self) -> dict[int, Open]:
-        return {}
+    def place(self) -> Ints:
+        """Number the operations' call sites: routine, function and site."""
+        site: Ints = np.where(self.ops.has("site"), self.ops["site"].astype(np.int64) + 1, 0)
+        routine, functions, sites = self.ops["routine"].astype(np.int64), self.function, site
+        key = (routine * (int(functions.max(initial=0)) + 1) + functions) * (int(sites.max(initial=0)) + 1)
+        place: Ints = np.unique(key + sites, return_inverse=True)[1].astype(np.int64)
+        return place
+
+    @cached_property
+    def effects(self) -> patterns.Effects:
+        """The steps that change owned references; :attr:`effect_rows` tells which they are."""
+        rows = self.effect_rows
+        op, life = self.step("operation")[rows], self.step("context")[rows].astype(np.int64)
+        return patterns.Effects(
+            life,
+            self.step("delta_owned")[rows].astype(np.int64),
+            self.step("owned")[rows].astype(np.int64),
+            self.ops["tid"][op].astype(np.int64),
+            self.function[op],
+            # A call site may be of several types.
+            (self.place[op] << 16) + self.context("context_type")[life],
+            self.ops.effect()[op] == Effect.REFERENCE,
+        )
+
+    @cached_property
+    def effect_rows(self) -> Ints:
+        """The rows of the steps table that change owned references."""
+        return np.flatnonzero(self.step("delta_owned"))
+
+    @cached_property
+    def stretches(self) -> tuple[Ints, Ints]:
+        """Where the stretches of :attr:`effects` start and end."""
+        return patterns.stretches(self.effects)
+
+    @cached_property
+    def partners(self) -> Partners:
+        """Which release sites answer which acquire sites, as lives of known birth without a fault show."""
+        starts, ends = self.stretches
+        sound = np.zeros(len(self.replay.contexts), np.bool_)
+        sound[self.lives_that("birth", "allocated")] = True
+        sound[self.step("context")[self.steps_at_fault]] = False
+        usable = patterns.closed(self.effects, starts, ends) & sound[self.effects.life[starts]]
+        return patterns.learn(self.effects, starts[usable], ends[usable])
+
+    @cached_property
+    def lives_at_fault(self) -> Ints:
+        """The lives that have a step at fault."""
+        return np.unique(self.step("context")[self.steps_at_fault]).astype(np.int64)
+
+    @cached_property
+    def steps_at_fault(self) -> Ints:
+        """The rows of the steps table that have any fault."""
+        names = whole(self.replay.steps.column("fault")).dictionary.to_pylist()
+        return np.flatnonzero(self.step("fault") != (names.index("") if "" in names else -1))
+
+    def pairing(self, life: int) -> tuple[int, Pairing]:
+        """Pair what was done since nothing was owned for the last time: all before that has been answered.
+
+        Returns:
+            The row of :attr:`effects` from which the pairing counts, and the pairing.
+        """
+        return self.once(("pairing", life), lambda: self._pairing(life))
+
+    def _pairing(self, life: int) -> tuple[int, Pairing]:
+        first, end = np.searchsorted(self.effects.life, [life, life + 1]).tolist()
+        zeros = np.flatnonzero(self.effects.owned[first:end] == 0)
+        first += int(zeros[-1]) + 1 if len(zeros) else 0
+        return first, pair([self.effects.at(row) for row in range(first, end)], self.partners)
 
     def unanswered(self, life: int) -> Open:
         """Find the operations that took the references which a life still holds at its end."""
-        if life not in self._open:
-            rows = slice(self.first_step[life], self.first_step[life + 1])
-            op = self.step("operation")[rows]
-            stored = self.ops.effect()[op] == Effect.REFERENCE
-            columns = (self.step("delta_owned")[rows], self.ops["tid"][op], self.function[op], stored)
-            open_ = unanswered(
-                [Taken(*values) for values in zip(*(c.tolist() for c in columns), strict=True)]
-            )
-            self._open[life] = Open(op[open_.steps].tolist(), op[open_.candidates].tolist())
-        return self._open[life]
+        return self.once(("open", life), lambda: self._unanswered(life))
+
+    def _unanswered(self, life: int) -> Open:
+        first, pairing = self.pairing(life)
+        op, rows, open_ = self.step("operation"), self.effect_rows, pairing.open
+        steps, candidates = (
+            [int(op[rows[first + i]]) for i in some] for some in (open_.steps, open_.candidates)
+        )
+        return Open(steps, candidates)
 
     @cached_property
     def _last_of_thread(self) -> dict[int, int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tracecheck.fltmgr import CONTEXT_TYPES
 from tracecheck.fltmgr.status import FAILURE_BIT, STATUS_NAMES
 from tracecheck.reporters import info, text_info
 from tracecheck.reporters.common import count, rows
@@ -15,7 +16,6 @@ from tracecheck.reporters.html.tables import Tables
 from tracecheck.reporters.info import Survey
 from tracecheck.reporters.lookup import Row
 from tracecheck.reporters.losses import loss_line
-from tracecheck.reporters.names import CONTEXT_TYPES
 from tracecheck.reporters.text_info import TextSurvey
 
 if TYPE_CHECKING:

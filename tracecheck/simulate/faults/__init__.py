@@ -2,6 +2,7 @@
 
 from tracecheck.simulate.faults import (
     allocation,
+    culprits,
     irql,
     leak_causes,
     leaks,
@@ -31,6 +32,7 @@ FAULTS: dict[str, Rule] = {
     **sections.FAULTS,
     **legacy.FAULTS,
 }
+FAULTS |= {code: FAULTS[code].extended(ways) for code, ways in culprits.WAYS.items()}
 
 #: The call sites of faulty code. A fault that only leaves a call out has none.
 FAULT_SITES: dict[str, Site] = {
@@ -41,6 +43,7 @@ FAULT_SITES: dict[str, Site] = {
     **irql.SITES,
     **positions.SITES,
     **sections.SITES,
+    **culprits.SITES,
 }
 
 #: Those of a faulty legacy filter.

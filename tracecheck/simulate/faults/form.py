@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,3 +47,7 @@ class Rule:
     loaded: bool = False
     unloaded: bool = False
     legacy: bool = False
+
+    def extended(self, ways: dict[str, Way]) -> Rule:
+        """Give the same rule with more ways to break it."""
+        return replace(self, ways={**self.ways, **ways})
