@@ -79,7 +79,10 @@ def created_unregistered(evidence: Evidence) -> Iterator[Candidate]:
         gap = evidence.gap_during(0, int(ops["time"][first]))
         doubts += [f"{gap}: the registration may be among them"] if gap else []
         words = f"was called for an instance without a successful {_REGISTER}"
-        yield candidate(evidence, site, words, doubts=tuple(doubts), needs=frozenset({_REGISTER}))
+        # Most likely the registration is what is missing from the log.
+        severity = "note" if doubts else None
+        needs = frozenset({_REGISTER})
+        yield candidate(evidence, site, words, doubts=tuple(doubts), severity=severity, needs=needs)
 
 
 @rule("X06", "second section on one stream", severity="warning")
@@ -146,9 +149,15 @@ def _bad_closes(evidence: Evidence, status: int, closed: bool, why: str) -> Iter
     for site in call_sites(evidence, np.union1d(closes[refused[closes]], idle)):
         site = site.only(refused)
         certain = bool(refused[site.rows[0]])
-        words = f"closed a section context {why}"
-        needs = frozenset() if certain else frozenset({_CREATE})
-        yield candidate(evidence, site, words, doubts=() if certain else (_CLOSED,), needs=needs)
+        yield candidate(
+            evidence,
+            site,
+            f"closed a section context {why}",
+            doubts=() if certain else (_CLOSED,),
+            # The filter manager closed something: by that the log is incomplete, whatever the driver did.
+            severity=None if certain else "note",
+            needs=frozenset() if certain else frozenset({_CREATE}),
+        )
 
 
 def _closing_nothing(evidence: Evidence, closes: Ints, closed: bool) -> Ints:
