@@ -153,7 +153,7 @@ def run(rule: str, condition: str, seed: int, folder: Path) -> Outcome | None:
 
 
 def _whole(truth: Truth, analysis: Analysis, fault: FaultTruth) -> bool:
-    """Tell whether all events from a life's allocation to its fault are in the file, as their numbers tell."""
+    """Tell by the numbers whether all events from a life's allocation to its fault are in the file."""
     operations = analysis.operations
     mine = pc.and_(
         pc.equal(operations.column("routine"), "FltAllocateContext"),

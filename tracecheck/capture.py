@@ -14,6 +14,7 @@ from tracecheck.errors import UsageError
 from tracecheck.etl import LOSSES, Log
 from tracecheck.fltmgr import RELEASES
 from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses, shift_back
+from tracecheck.operations.clocks import Clocks, align
 from tracecheck.operations.marks import MARKS
 from tracecheck.operations.others import Others, Sources
 from tracecheck.operations.surroundings import Surroundings
@@ -91,6 +92,7 @@ class _Read:
     around: Surroundings
     notes: list[str]
     tolerance: int
+    clocks: Clocks
 
 
 def analyse(
@@ -125,7 +127,10 @@ def analyse(
             _entered(opened, open_capture(path, input_form, prefix)) for path in paths
         ]
         read = _read(logs, Others(profiles, sources), Surroundings(sources), progress)
-    replayed = replay(read.operations, read.losses, tolerance=read.tolerance)
+    clocks = read.clocks
+    replayed = replay(
+        read.operations, read.losses, tolerance=read.tolerance, apart=clocks.error, spread=clocks.spread
+    )
     judgement = judge(read.operations, replayed, read.losses, read.coverage)
     return Analysis(
         paths=tuple(paths),
@@ -186,7 +191,9 @@ def _read(
     merged = shift_back(
         pa.concat_tables(losses) if losses else LOSSES.empty_table(), max(reader.lag, others.lag)
     )
-    operations = around.finish(operations, merged)
+    clocks = align(around.finish(operations, merged))
+    operations = clocks.operations
+    coverage = replace(coverage, clocks_apart=clocks.spread, clocks_unknown=clocks.unknown)
     return _Read(
         operations,
         refine_losses(operations, merged),
@@ -197,6 +204,7 @@ def _read(
         around,
         list(dict.fromkeys(note for log in texts for note in log.notes)),
         text_tolerance(qualities, TOLERANCE),
+        clocks,
     )
 
 

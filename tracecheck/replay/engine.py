@@ -17,7 +17,7 @@ from tracecheck.payload.arrow import whole
 from tracecheck.replay.build import ENDS, build_contexts, build_steps
 from tracecheck.replay.effects import Effects, Mark, Ops, effects
 from tracecheck.replay.lives import Lives, count, split
-from tracecheck.replay.order import Timing
+from tracecheck.replay.order import Reach, Timing
 from tracecheck.replay.played import Played, play
 from tracecheck.replay.slots import find_slots, find_unnamed
 from tracecheck.replay.tables import CONTEXTS, STEPS
@@ -56,13 +56,17 @@ class Replay:
     silent: frozenset[int] = frozenset()
 
 
-def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE) -> Replay:
+def replay(
+    operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE, apart: int = 0, spread: int = 0
+) -> Replay:
     """Replay every context's count.
 
     Args:
         operations: Schema :data:`~tracecheck.operations.OPERATIONS`, in time order.
         losses: Schema :data:`~tracecheck.etl.LOSSES`.
         tolerance: How far from its log line a call may be where nothing bounds it, nanoseconds.
+        apart: By how much the clocks of two processors may differ, nanoseconds.
+        spread: By how much they did before they were put on one, nanoseconds.
     """
     ops = Ops(operations)
     lives = split(effects(ops), ops["time"], stretches(losses))
@@ -70,12 +74,13 @@ def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE
         nobody: frozenset[int] = frozenset()
         return Replay(CONTEXTS.empty_table(), STEPS.empty_table(), {}, {}, nobody, nobody, nobody)
     slots = find_slots(ops, lives)
-    when = Timing(ops, tolerance)
+    reach = Reach(tolerance, apart)
+    when = Timing(ops, reach)
     unnamed = find_unnamed(ops, lives, slots, when)
     uncertain = frozenset(unnamed.life[unnamed.uncertain].tolist())
     lives = _with_unnamed(ops, lives, unnamed.op[unnamed.unlinks], unnamed.life[unnamed.unlinks])
     counts = count(lives)
-    played = play(ops, lives, counts, tolerance)
+    played = play(ops, lives, counts, reach, spread)
     contexts = build_contexts(ops, lives, counts, played, slots, when)
     return Replay(
         contexts,

@@ -16,6 +16,19 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Reach:
+    """How far from its log line a call may be.
+
+    Attributes:
+        tolerance: Where nothing bounds it, nanoseconds.
+        apart: By how much the clocks of two processors may differ, nanoseconds.
+    """
+
+    tolerance: int
+    apart: int = 0
+
+
+@dataclass(frozen=True)
 class Intervals:
     """When each operation can have taken effect, nanoseconds.
 
@@ -37,31 +50,31 @@ class Timing:
 
     Args:
         ops: The operations.
-        tolerance: How far from its log line a call may be where nothing else bounds it, nanoseconds.
+        reach: How far from its log line a call may be.
     """
 
-    def __init__(self, ops: Ops, tolerance: int) -> None:
+    def __init__(self, ops: Ops, reach: Reach) -> None:
         self._ops = ops
-        self._tolerance = tolerance
+        self._reach = reach
 
     def early(self, rows: Ints) -> Ints:
         """Tell the earliest moment of some operations; where all tell their begin, that is all it takes."""
         if self._ops.has("begin")[rows].all():
             begin: Ints = np.minimum(self._ops["begin"][rows], self._ops["time"][rows])
-            return begin
-        return intervals(self._ops, rows, self._tolerance)[0].early[rows]
+            return begin - self._reach.apart
+        return intervals(self._ops, rows, self._reach)[0].early[rows]
 
 
-def intervals(ops: Ops, rows: Ints, *tolerances: int) -> list[Intervals]:
+def intervals(ops: Ops, rows: Ints, *reaches: Reach) -> list[Intervals]:
     """Bound operations by their own begin, else by their threads' other operations.
 
     Args:
         ops: The operations.
         rows: Those asked for; of the others nothing is told.
-        tolerances: How far from its log line a call may be where nothing else bounds it, nanoseconds.
+        reaches: How far from its log line a call may be.
 
     Returns:
-        The intervals for each tolerance.
+        The intervals for each reach.
     """
     rows, before, after = _neighbours(ops, rows)
     time, begun = ops["time"], ops.has("begin")[rows]
@@ -69,13 +82,14 @@ def intervals(ops: Ops, rows: Ints, *tolerances: int) -> list[Intervals]:
     begin = np.minimum(ops["begin"][rows], mine)
     next_start = np.where(ops.has("begin")[after], np.minimum(ops["begin"][after], time[after]), time[after])
     out = []
-    for tolerance in tolerances:
+    for reach in reaches:
+        tolerance, apart = reach.tolerance, reach.apart
         early, late = np.zeros(ops.size, np.int64), np.zeros(ops.size, np.int64)
         soonest = np.where(before >= 0, np.maximum(mine - tolerance, time[before]), mine - tolerance)
         latest = np.where(
             after >= 0, np.minimum(mine + tolerance, np.maximum(next_start, mine)), mine + tolerance
         )
-        early[rows], late[rows] = np.where(begun, begin, soonest), latest
+        early[rows], late[rows] = np.where(begun, begin, soonest) - apart, latest + apart
         out.append(Intervals(time, early, late))
     return out
 

@@ -9,7 +9,7 @@ import numpy as np
 from tracecheck.replay.effects import Mark, Ops
 from tracecheck.replay.lives import Counts, Lives
 from tracecheck.replay.machine import Effect, Step, begin, run, run_best
-from tracecheck.replay.order import Intervals, best_moments, intervals
+from tracecheck.replay.order import Intervals, Reach, best_moments, intervals
 
 #: How far it can be: as long as an interrupted thread may have to wait for a processor, nanoseconds.
 PATIENCE = 100_000_000
@@ -30,14 +30,15 @@ class Played:
     hasty: bool
 
 
-def play(ops: Ops, lives: Lives, counts: Counts, tolerance: int) -> dict[int, Played]:
+def play(ops: Ops, lives: Lives, counts: Counts, reach: Reach, spread: int = 0) -> dict[int, Played]:
     """Replay the lives that sums do not settle.
 
     Args:
         ops: The operations.
         lives: The effects, sorted into lives.
         counts: What sums make of them.
-        tolerance: How far from its log line a call may be where nothing bounds it, nanoseconds.
+        reach: How far from its log line a call may be.
+        spread: By how much the clocks of two processors were apart before they were put on one, nanoseconds.
 
     Returns:
         Each of these lives, by its number.
@@ -59,7 +60,8 @@ def play(ops: Ops, lives: Lives, counts: Counts, tolerance: int) -> dict[int, Pl
     if not faulty:
         return played
     asked = np.array([effect.op for sequence, _, _ in faulty.values() for effect in sequence], np.int64)
-    soon, late = intervals(ops, asked, tolerance, max(tolerance, PATIENCE))
+    patient = Reach(max(reach.tolerance, PATIENCE), max(reach.apart, spread))
+    soon, late = intervals(ops, asked, reach, patient)
     for life, (sequence, fault, contradicted) in faulty.items():
         best = _best(sequence, ops, soon)
         explained = not any(s.fault for s in best)

@@ -60,6 +60,9 @@ def judge(operations: pa.Table, replay: Replay, losses: pa.Table, coverage: Cove
     rows.sort(key=lambda r: (_RANK[r["severity"]], _CONFIDENCE[r["confidence"]], r["time"] or 0, r["rule"]))
     reasons = tuple(w.reason for w in withheld.values())
     advice = tuple(w.advice for w in withheld.values())
+    if evidence.out_of_order:
+        reasons += ("the processors' clocks differ, and the events have no numbers to put them in order by",)
+        advice += ("number the events (Sequence), or let the session use the performance counter",)
     return Judgement(pa.Table.from_pylist(rows, schema=FINDINGS), reasons, advice)
 
 
@@ -178,5 +181,7 @@ def _doubts(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[st
         yield "the status of a call was not logged: that it succeeded is assumed"
     if candidate.life in evidence.replay.uncertain:
         yield "a call may have returned this context as an old one without the log telling"
+    if evidence.out_of_order and evidence.is_shared(candidate.life):
+        yield "the processors' clocks differ: the order of calls on different processors is not known"
     if candidate.needs == RELEASES and evidence.misses_releases:
         yield "contexts were freed while references to them were owned: not every release was logged"

@@ -54,6 +54,14 @@ def incomplete(evidence: Evidence) -> Iterator[Candidate]:
         contradictions = {}
     for life, (op, what) in sorted(contradictions.items()):
         yield Candidate(life, (op,), _CONTRADICTIONS[what], evidence.end, (what,))
+    apart = evidence.coverage.clocks_apart
+    if apart:
+        by = f"{apart / 1000:,.0f} microseconds"
+        message = f"the processors' clocks differ by up to {by}: events are in the order of their numbers"
+        yield Candidate(None, (), message, evidence.end, ("clocks differ",))
+    elif evidence.out_of_order:
+        message = "the processors' clocks differ: calls are not in the order in which they were made"
+        yield Candidate(None, (), message, evidence.end, ("clocks differ",))
     backwards = _backwards(evidence)
     if backwards:
         message = f"{backwards} events of one thread are numbered otherwise than timed: the clocks differ"
