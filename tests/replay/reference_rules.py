@@ -309,7 +309,9 @@ class Judge:
 
     def _confidence(self, life: Life, until: int, needed: frozenset[str], doubtful: bool) -> str:
         first = life.rows[0].op.time
-        doubtful = doubtful or (needed == frozenset(RELEASES) and self.misses)
+        if needed == frozenset(RELEASES):
+            free = life.steps is not life.logged and life.logged[-1].ends_free(life.known)
+            doubtful = doubtful or self.misses or life.hasty or free
         if (
             doubtful
             or life.assumed

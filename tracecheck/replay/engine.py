@@ -44,6 +44,7 @@ class Replay:
         uncertain: Lives that may have gained a reference that was not logged.
         silent: Lives of which a call is taken to have succeeded because no line says that it failed
             (:data:`~tracecheck.operations.table.ASSUMED`).
+        logged_free: Lives with a fault in the log's order that end free in it, whatever the best order says.
     """
 
     contexts: pa.Table
@@ -54,6 +55,7 @@ class Replay:
     assumed: frozenset[int]
     uncertain: frozenset[int]
     silent: frozenset[int] = frozenset()
+    logged_free: frozenset[int] = frozenset()
 
 
 def replay(
@@ -91,6 +93,7 @@ def replay(
         frozenset(np.unique(lives.life[(lives.mark & Mark.ASSUMED) != 0]).tolist()),
         uncertain,
         _silent(ops, lives),
+        frozenset(life for life, p in played.items() if p.logged_free),
     )
 
 
