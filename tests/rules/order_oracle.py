@@ -1,21 +1,23 @@
 """The oracle of order: every order of a few calls on one context, each replayed by the rulebook's machine.
 
 Nothing here is shared with the package, and nothing is clever: a call has a stretch of time in which it took
-effect, the calls of a thread keep their order, and all orders that this leaves are tried. What the filter manager
-cannot have done is left out: nothing happens to a context before its allocation, and no cleanup callback runs while
-a reference is owned.
+effect, the calls of a thread keep their order, and all orders that this leaves are tried. What the filter
+manager cannot have done is left out: nothing happens to a context before its allocation, and no cleanup
+callback runs while a reference is owned.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from itertools import combinations_with_replacement
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-#: kind -> what it adds to owned and link, whether a reference must be owned for it, whether it is logged first.
+#: kind -> what it adds to owned and link, whether a reference must be owned for it, and whether it is
+#: logged before it is made.
 KINDS = {
     "allocate": (1, 0, False, False),
     "get": (1, 0, False, False),
@@ -33,12 +35,13 @@ KINDS = {
 
 
 class Call(NamedTuple):
-    """A call on the context as it was logged; times are nanoseconds."""
+    """A call on the context as it was logged, or one that was not and was made until ``end``; nanoseconds."""
 
     kind: str
     thread: int
     time: int
     begin: int | None = None
+    end: int | None = None
 
 
 class State(NamedTuple):
@@ -116,7 +119,7 @@ def outcomes(calls: Sequence[Call], tolerance: int) -> Outcomes:
                 found |= ends(done | 1 << place, max(now, when[place][0]), after)
         return found
 
-    all_ends = ends(1, when[0][0], step(State(), "allocate") or State())
+    all_ends = ends(1, when[0][0], State(owned=1))
     return Outcomes(
         frozenset(faults for faults, _, _ in all_ends),
         frozenset(owned for _, owned, _ in all_ends),
@@ -124,9 +127,29 @@ def outcomes(calls: Sequence[Call], tolerance: int) -> Outcomes:
     )
 
 
+def fillings(calls: Sequence[Call], start: int, end: int, most: int = 2) -> Iterator[list[Call]]:
+    """Fill a gap in every way: with up to so many calls of other threads that were not logged.
+
+    Args:
+        calls: What was logged.
+        start: Where the gap begins, nanoseconds.
+        end: Where it ends.
+        most: How many calls a filling has at most.
+    """
+    start = max(start, calls[0].time)
+    for count in range(most + 1 if start <= end else 1):
+        for kinds in combinations_with_replacement(
+            ("get", "release", "cleanup", "allocate", "set", "delete"), count
+        ):
+            lost = [Call(kind, -place, start, None, end) for place, kind in enumerate(kinds, 1)]
+            yield [*calls, *lost]
+
+
 def stretch(calls: Sequence[Call], place: int, tolerance: int) -> tuple[int, int]:
-    """The stretch of time in which a call took effect: before its line if it is logged after it, else behind."""
+    """The stretch of time in which a call took effect: before its line, or behind it if it is logged first."""
     call = calls[place]
+    if call.end is not None:
+        return call.time, call.end
     if call.kind in ("cleanup", "use"):
         return call.time, call.time
     if KINDS[call.kind][3]:
@@ -143,9 +166,7 @@ def stretch(calls: Sequence[Call], place: int, tolerance: int) -> tuple[int, int
     return max(bounds), call.time
 
 
-def _next(
-    calls: Sequence[Call], when: Sequence[tuple[int, int]], done: int, now: int
-) -> Iterator[int]:
+def _next(calls: Sequence[Call], when: Sequence[tuple[int, int]], done: int, now: int) -> Iterator[int]:
     """The calls that can come next."""
     left = [place for place in range(len(calls)) if not done >> place & 1]
     threads: set[int] = set()
@@ -153,6 +174,10 @@ def _next(
     for place in left:
         first = calls[place].thread not in threads
         threads.add(calls[place].thread)
+        # Nobody knows the address of a new context before its allocation is logged: what was logged before
+        # is about the one that had the address before it.
+        if calls[place].kind == "allocate" and calls[place].end is None and place != left[0]:
+            continue
         # Whatever waits beyond its own stretch can no longer be placed.
         if first and max(now, when[place][0]) <= last:
             yield place
@@ -161,6 +186,8 @@ def _next(
 def step(state: State, kind: str) -> State | None:
     """Apply a call; None where the filter manager cannot have done it."""
     owned, link, needs, _ = KINDS[kind]
+    if kind == "allocate":
+        return State(1, 0, False, state.faults, state.ghost) if state.freed else None
     if kind == "cleanup":
         return None if state.owned else state._replace(link=0, freed=True)
     fault = _fault(state, kind, needs)

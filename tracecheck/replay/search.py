@@ -1,7 +1,7 @@
 """Whether any order of a life's calls has no fault: for what no single best order settles.
 
-Where a thread gives a reference back and takes another one, it is not best to do the first as late and the second
-as early as can be: both may have been at any moment in between. Such lives are few, and are searched.
+Where a thread gives a reference back and takes another one, it is not best to do the first as late and the
+second as early as can be: both may have been at any moment in between. Such lives are few, and are searched.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def relaxed(effects: Sequence[Effect], found: Sequence[Window]) -> tuple[list[Ef
         found: When each can have been.
 
     Returns:
-        The effects and their moments; a deletion is two effects, as it needs a reference early and unlinks late.
+        The effects and their moments; a deletion is two: it needs a reference early and unlinks late.
     """
     parts: list[Effect] = []
     moments: list[Moment] = []

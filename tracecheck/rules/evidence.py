@@ -186,6 +186,17 @@ class Evidence:
         )
 
     @cached_property
+    def latest(self) -> Ints:
+        """When each operation on a life with a fault, in any order, was made at the latest, nanoseconds."""
+        life = self.step("context")
+        faulty = np.zeros(len(self.replay.contexts), np.bool_)
+        faulty[life[self.step("fault") != 0]] = True
+        faulty[list(self.replay.hidden)] = True
+        rows = np.unique(self.step("operation")[faulty[life]]).astype(np.int64)
+        first = np.isin(self.ops.effect(), (Effect.RELEASE, Effect.RELEASE_MANY, Effect.DELETE))
+        return np.where(first, intervals(self.ops, rows, Reach(PATIENCE))[0].late, self.ops["time"])
+
+    @cached_property
     def out_of_order(self) -> bool:
         """Whether the log's order between processors cannot be the order in which calls were made.
 

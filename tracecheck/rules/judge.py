@@ -185,6 +185,6 @@ def _doubts(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[st
         yield "the processors' clocks differ: the order of calls on different processors is not known"
     replay = evidence.replay
     if candidate.needs == RELEASES and candidate.life in replay.logged_free | replay.hasty:
-        yield "in another order of the calls no reference was left: when each was made is not known well enough"
+        yield "when each call was made is not known well enough: in another order no reference was left"
     if candidate.needs == RELEASES and evidence.misses_releases:
         yield "contexts were freed while references to them were owned: not every release was logged"
