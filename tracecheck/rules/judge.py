@@ -14,6 +14,7 @@ import pyarrow as pa
 from tracecheck.fltmgr import RELEASES, TYPE_NAMES, ContextType, Effect
 from tracecheck.operations import Coverage
 from tracecheck.replay import Replay
+from tracecheck.rules.contradictions import contradicted, contradictions
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.registry import LEAKS, OVER_RELEASES, RULES, Candidate, Rule
 from tracecheck.rules.table import FINDINGS
@@ -60,6 +61,10 @@ def judge(operations: pa.Table, replay: Replay, losses: pa.Table, coverage: Cove
     rows.sort(key=lambda r: (_RANK[r["severity"]], _CONFIDENCE[r["confidence"]], r["time"] or 0, r["rule"]))
     reasons = tuple(w.reason for w in withheld.values())
     advice = tuple(w.advice for w in withheld.values())
+    if told := len(evidence.found(contradictions)):
+        reasons += (
+            f"{'1 call is' if told == 1 else f'{told:,} calls are'} told of as they cannot have been",
+        )
     if evidence.out_of_order:
         reasons += ("the processors' clocks differ, and the events have no numbers to put them in order by",)
         advice += ("number the events (Sequence), or let the session use the performance counter",)
@@ -169,6 +174,8 @@ def _doubts(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[st
     yield from candidate.doubts
     if not rule.sound:
         yield "the rule is a heuristic"
+    if (candidate.severity or rule.severity) != "note" and candidate.life in evidence.found(contradicted)[0]:
+        yield "the trace contradicts itself about this context"
     if candidate.life is None or not candidate.needs:
         return
     lacking = evidence.coverage.lacks(candidate.needs)
