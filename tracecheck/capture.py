@@ -15,6 +15,7 @@ from tracecheck.errors import UsageError
 from tracecheck.etl import LOSSES, Log
 from tracecheck.fltmgr import RELEASES
 from tracecheck.operations import CanonicalReader, Coverage, assemble, refine_losses, shift_back
+from tracecheck.operations.clocks import Clocks, align
 from tracecheck.operations.marks import MARKS
 from tracecheck.operations.others import Others, Sources
 from tracecheck.operations.redact import Redaction, redact_paths, stand_ins
@@ -130,6 +131,7 @@ class _Read:
     around: Surroundings
     notes: list[str]
     tolerance: int
+    clocks: Clocks
 
 
 def analyse(
@@ -169,7 +171,10 @@ def analyse(
         read = _read(logs, Others(profiles, sources), Surroundings(sources), progress)
     redaction = _redact(read, paths) if redact else None
     original = str if redaction is None else redaction.original
-    replayed = replay(read.operations, read.losses, tolerance=read.tolerance)
+    clocks = read.clocks
+    replayed = replay(
+        read.operations, read.losses, tolerance=read.tolerance, apart=clocks.error, spread=clocks.spread
+    )
     judgement = judge(read.operations, replayed, read.losses, read.coverage, original)
     marks, notes = read.around.marks(), (*read.notes, *read.others.notes, *read.around.notes)
     used = tuple(read.others.profiles)
@@ -253,7 +258,9 @@ def _read(
     merged = shift_back(
         pa.concat_tables(losses) if losses else LOSSES.empty_table(), max(reader.lag, others.lag)
     )
-    operations = around.finish(operations, merged)
+    clocks = align(around.finish(operations, merged))
+    operations = clocks.operations
+    coverage = replace(coverage, clocks_apart=clocks.spread, clocks_unknown=clocks.unknown)
     return _Read(
         operations,
         refine_losses(operations, merged),
@@ -264,6 +271,7 @@ def _read(
         around,
         list(dict.fromkeys(note for log in texts for note in log.notes)),
         text_tolerance(qualities, TOLERANCE),
+        clocks,
     )
 
 

@@ -6,6 +6,7 @@ and ``tracecheck.rules`` give must be what these loops give.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -68,7 +69,7 @@ class Effect(NamedTuple):
         owned: What it adds to the owned references.
         link: What it adds to the link.
         use: Whether the driver must own a reference for it.
-        early: Whether it raises a count and is logged after the call.
+        early: Whether it is best for the driver as early as can be, and is logged after the call.
         tells: What the link was before it, None where it does not tell.
     """
 
@@ -85,7 +86,7 @@ EFFECTS = {
     "reference": Effect(owned=1, use=True, early=True),
     "release": Effect(owned=-1),
     "set": Effect(link=1, use=True, early=True, tells=0),
-    "failed set": Effect(use=True),
+    "failed set": Effect(use=True, early=True),
     "replaced": Effect(owned=1, link=-1, early=True, tells=1),
     "kept": Effect(owned=1, early=True),
     "unlink": Effect(link=-1, tells=1),
@@ -94,6 +95,7 @@ EFFECTS = {
     "close": Effect(link=-1, use=True, tells=1),
     "cleanup": Effect(),
     "cleanup end": Effect(),
+    "failed section": Effect(use=True, early=True),
     "use": Effect(use=True),
 }
 
@@ -122,6 +124,10 @@ class Step(NamedTuple):
     freed: bool
     fault: str
 
+    def ends_free(self, known: bool) -> bool:
+        """Tell whether the context is free after it."""
+        return self.freed or self.row.kind == "cleanup" or (known and self.owned + self.link == 0)
+
 
 @dataclass(eq=False)
 class Life:
@@ -141,6 +147,7 @@ class Life:
     steps: list[Step] = field(default_factory=list)
     ordered: bool = True
     hasty: bool = False
+    searched: bool = False
     end: str = ""
     object_gone: int | None = None
 
@@ -423,7 +430,7 @@ def plain_kind(op: Op) -> str | None:
     if op.routine in GETS_OF_MANY:
         return "get" if succeeded(op) else None
     if op.routine in SECTIONS:
-        return SECTIONS[op.routine] if succeeded(op) else "use"
+        return SECTIONS[op.routine] if succeeded(op) else "failed section"
     if op.routine in RELEASES:
         return "release"
     if op.routine == "ContextCleanup":
@@ -445,8 +452,10 @@ def _replay_life(life: Life, clock: Clock, patient: Clock) -> None:
     life.logged = life.steps = run(life)
     if any(step.fault for step in life.logged):
         life.steps = run_best(life, clock)
-        life.ordered = any(step.fault for step in life.steps)
-        life.hasty = life.ordered and not any(step.fault for step in run_best(life, patient))
+        soon = any(step.fault for step in life.steps)
+        life.searched = soon and is_clean(life, clock)
+        life.ordered = soon and not life.searched
+        life.hasty = life.ordered and is_clean(life, patient)
 
 
 def _birth(rows: Sequence[Row]) -> tuple[int, int]:
@@ -525,6 +534,65 @@ def run_best(life: Life, clock: Clock) -> list[Step]:
     return steps
 
 
+def is_clean(life: Life, clock: Clock) -> bool:
+    """Tell whether any order has no fault: the best one, or one of all."""
+    if not any(step.fault for step in run_best(life, clock)):
+        return True
+    bounds = list(zip(life.rows, stretches(life.rows, clock), strict=True))
+    first = 1 if life.rows[0].kind == "allocate" else 0
+    state = State(life)
+    for row, _ in bounds[:first]:
+        state.step(row)
+    seen: set[tuple[frozenset[int], tuple[int, int, bool]]] = set()
+    return _can_end(bounds, frozenset(range(first)), state, seen)
+
+
+def _can_end(
+    bounds: list[tuple[Row, tuple[int, int]]],
+    done: frozenset[int],
+    state: State,
+    seen: set[tuple[frozenset[int], tuple[int, int, bool]]],
+) -> bool:
+    """Tell whether the rows that are not done can follow without a fault."""
+    left = [place for place in range(len(bounds)) if place not in done]
+    key = (done, (state.owned, state.link, state.freed))
+    if not left or key in seen:
+        return not left
+    seen.add(key)
+    now = max((bounds[place][1][0] for place in done), default=0)
+    last = min(bounds[place][1][1] for place in left)
+    threads: set[int] = set()
+    for place in left:
+        row, (start, _) = bounds[place]
+        if row.op.tid in threads:
+            continue
+        threads.add(row.op.tid)
+        if max(now, start) <= last and not state.fault(row):
+            after = copy(state)
+            after.step(row)
+            if _can_end(bounds, done | {place}, after, seen):
+                return True
+    return False
+
+
+def stretches(rows: Sequence[Row], clock: Clock) -> list[tuple[int, int]]:
+    """From when to when each row can have been, in half nanoseconds, whatever its thread did besides."""
+    found = []
+    cleanup = next((place for place, row in enumerate(rows) if row.kind == "cleanup"), -1)
+    for place, row in enumerate(rows):
+        start = end = 2 * row.op.time
+        if row.effect.early or row.kind == "close":
+            start = min(2 * clock.earliest(row.op) + 1, end)
+            if 0 <= cleanup < place and row.effect.owned > 0:
+                start = max(start, min(2 * rows[cleanup].op.time + 1, end))
+        elif row.kind in ("release", "delete"):
+            bounds = [2 * rows[cleanup].op.time] if cleanup > place else []
+            end = max(start, min([2 * clock.latest(row.op), *bounds]) - 1)
+        found.append((start, end))
+    born = found[0][0] if rows[0].kind == "allocate" else 0
+    return [(max(start, born), max(end, born)) for start, end in found]
+
+
 class Moment(NamedTuple):
     """From when to when a row can take effect, in half nanoseconds: there is room for "just before"."""
 
@@ -541,9 +609,9 @@ def moments(rows: Sequence[Row], clock: Clock) -> list[Moment]:
         row, now = rows[place], 2 * rows[place].op.time
         at, until = now, now
         if row.effect.early:
-            at = 2 * clock.earliest(row.op)
-            if 0 <= cleanup < place:
-                at = max(at, 2 * rows[cleanup].op.time)
+            at = min(2 * clock.earliest(row.op) + 1, now)
+            if 0 <= cleanup < place and row.effect.owned > 0:
+                at = max(at, min(2 * rows[cleanup].op.time + 1, now))
         if row.kind == "release":
             bounds = [later.at for later in found if other_call_of_thread(row.op, later.row.op)]
             bounds += [2 * rows[cleanup].op.time] if cleanup > place else []

@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from reference_model import GETS, GETS_OF_MANY, RELEASES, TYPES, Life, Op, other_call_of_thread, overlaps
+from reference_model import (
+    GETS,
+    GETS_OF_MANY,
+    RELEASES,
+    TYPES,
+    Clock,
+    Life,
+    Op,
+    other_call_of_thread,
+    overlaps,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -211,6 +221,7 @@ class Judge:
         self.losses = losses
         self.coverage = coverage
         self.finish = ops[-1].time if ops else 0
+        self.clock = Clock(ops, 100_000_000)
         self.unloads = unloads(ops)
         self.misses = self._misses_releases()
         self.partners = learn(lives)
@@ -269,7 +280,9 @@ class Judge:
         until = life.rows[0].op.time
         for step in steps:
             # In the best order a step may stand before one that was logged earlier.
-            until = max(until, step.row.op.time)
+            # Calls that give something back are logged before they are made.
+            made = self.clock.latest(step.row.op) if step.row.kind in ("release", "delete") else 0
+            until = max(until, step.row.op.time, made)
             if step.fault and RULES[step.fault] not in found:
                 doubtful = life.hasty or not life.ordered
                 confidence = self._confidence(life, until, acquires(life.context_type), doubtful)
@@ -379,7 +392,9 @@ class Judge:
 
     def _confidence(self, life: Life, until: int, needed: frozenset[str], doubtful: bool) -> str:
         first = life.rows[0].op.time
-        doubtful = doubtful or (needed == frozenset(RELEASES) and self.misses)
+        if needed == frozenset(RELEASES):
+            free = life.steps is not life.logged and life.logged[-1].ends_free(life.known)
+            doubtful = doubtful or self.misses or life.hasty or free
         if (
             doubtful
             or life.assumed

@@ -10,6 +10,7 @@ from per_stream_reference import blocks, least
 from tracecheck.etl import plain_rows
 from tracecheck.operations.table import OPERATIONS, OWNERS
 from tracecheck.replay.effects import Ops
+from tracecheck.replay.order import Reach
 from tracecheck.replay.per_stream.engine import per_stream
 from tracecheck.replay.per_stream.machine import FAULTS, IMPOSSIBLE, Act
 from tracecheck.replay.per_stream.orders import Row, best_order
@@ -115,7 +116,7 @@ def replayed(rows, **more):
         }
         for at, (pointer, call, stream) in enumerate(rows)
     ]
-    return per_stream(Ops(table(OWNED, calls)), 1_000_000)
+    return per_stream(Ops(table(OWNED, calls)), Reach(1_000_000))
 
 
 class TestBlocks:
@@ -159,7 +160,7 @@ class TestBlocks:
             }
             for at, (pointer, call, stream) in enumerate(rows)
         ]
-        got = per_stream(Ops(table(OWNED, calls)), 1_000_000)
+        got = per_stream(Ops(table(OWNED, calls)), Reach(1_000_000))
         assert got.steps.column("fault").to_pylist()[3:] == ([] if tag else ["freed twice"])
 
     def test_pool_that_no_routine_names_is_no_block(self):

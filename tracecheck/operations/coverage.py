@@ -19,6 +19,8 @@ class Coverage:
         profile: The names of the profiles that the capture was read by; "" where it needed none.
         weaknesses: What else of the capture lets nothing be sure, a sentence each.
         precision: What its times cannot tell apart, nanoseconds; 0 where they are exact.
+        clocks_apart: By how much the processors' clocks differed before they were put on one, nanoseconds.
+        clocks_unknown: Whether they differ by nobody knows how much.
     """
 
     declared: bool
@@ -29,6 +31,8 @@ class Coverage:
     profile: str = ""
     weaknesses: tuple[str, ...] = ()
     precision: int = 0
+    clocks_apart: int = 0
+    clocks_unknown: bool = False
 
     def lacks(self, needed: frozenset[str]) -> frozenset[str]:
         """Tell which of the needed routines are declared to be incomplete."""

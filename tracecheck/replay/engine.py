@@ -17,7 +17,7 @@ from tracecheck.payload.arrow import whole
 from tracecheck.replay.build import ENDS, build_contexts, build_steps
 from tracecheck.replay.effects import Effects, Mark, Ops, effects
 from tracecheck.replay.lives import Lives, count, split
-from tracecheck.replay.order import Timing
+from tracecheck.replay.order import Reach, Timing
 from tracecheck.replay.per_stream.engine import PerStreamReplay, per_stream
 from tracecheck.replay.played import Played, play
 from tracecheck.replay.slots import find_slots, find_unnamed
@@ -46,6 +46,7 @@ class Replay:
         silent: Lives of which a call is taken to have succeeded because no line says that it failed
             (:data:`~tracecheck.operations.table.ASSUMED`).
         per_stream: The legacy per-stream contexts; None where the capture has none.
+        logged_free: Lives with a fault in the log's order that end free in it, whatever the best order says.
     """
 
     contexts: pa.Table
@@ -57,30 +58,36 @@ class Replay:
     uncertain: frozenset[int]
     silent: frozenset[int] = frozenset()
     per_stream: PerStreamReplay | None = None
+    logged_free: frozenset[int] = frozenset()
 
 
-def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE) -> Replay:
+def replay(
+    operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE, apart: int = 0, spread: int = 0
+) -> Replay:
     """Replay every context's count.
 
     Args:
         operations: Schema :data:`~tracecheck.operations.OPERATIONS`, in time order.
         losses: Schema :data:`~tracecheck.etl.LOSSES`.
         tolerance: How far from its log line a call may be where nothing bounds it, nanoseconds.
+        apart: By how much the clocks of two processors may differ, nanoseconds.
+        spread: By how much they did before they were put on one, nanoseconds.
     """
     ops = Ops(operations)
-    blocks = per_stream(ops, tolerance)
+    reach = Reach(tolerance, apart)
+    blocks = per_stream(ops, reach)
     lives = split(effects(ops), ops["time"], stretches(losses))
     if not len(lives.op):
         nobody: frozenset[int] = frozenset()
         none = (CONTEXTS.empty_table(), STEPS.empty_table())
         return Replay(*none, {}, {}, nobody, nobody, nobody, per_stream=blocks)
     slots = find_slots(ops, lives)
-    when = Timing(ops, tolerance)
+    when = Timing(ops, reach)
     unnamed = find_unnamed(ops, lives, slots, when)
     uncertain = frozenset(unnamed.life[unnamed.uncertain].tolist())
     lives = _with_unnamed(ops, lives, unnamed.op[unnamed.unlinks], unnamed.life[unnamed.unlinks])
     counts = count(lives)
-    played = play(ops, lives, counts, tolerance)
+    played = play(ops, lives, counts, reach, spread)
     contexts = build_contexts(ops, lives, counts, played, slots, when)
     return Replay(
         contexts,
@@ -92,6 +99,7 @@ def replay(operations: pa.Table, losses: pa.Table, *, tolerance: int = TOLERANCE
         uncertain,
         _silent(ops, lives),
         blocks,
+        frozenset(life for life, p in played.items() if p.logged_free),
     )
 
 

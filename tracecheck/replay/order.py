@@ -16,6 +16,19 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
+class Reach:
+    """How far from its log line a call may be.
+
+    Attributes:
+        tolerance: Where nothing bounds it, nanoseconds.
+        apart: By how much the clocks of two processors may differ, nanoseconds.
+    """
+
+    tolerance: int
+    apart: int = 0
+
+
+@dataclass(frozen=True)
 class Intervals:
     """When each operation can have taken effect, nanoseconds.
 
@@ -37,31 +50,31 @@ class Timing:
 
     Args:
         ops: The operations.
-        tolerance: How far from its log line a call may be where nothing else bounds it, nanoseconds.
+        reach: How far from its log line a call may be.
     """
 
-    def __init__(self, ops: Ops, tolerance: int) -> None:
+    def __init__(self, ops: Ops, reach: Reach) -> None:
         self._ops = ops
-        self._tolerance = tolerance
+        self._reach = reach
 
     def early(self, rows: Ints) -> Ints:
         """Tell the earliest moment of some operations; where all tell their begin, that is all it takes."""
         if self._ops.has("begin")[rows].all():
             begin: Ints = np.minimum(self._ops["begin"][rows], self._ops["time"][rows])
-            return begin
-        return intervals(self._ops, rows, self._tolerance)[0].early[rows]
+            return begin - self._reach.apart
+        return intervals(self._ops, rows, self._reach)[0].early[rows]
 
 
-def intervals(ops: Ops, rows: Ints, *tolerances: int) -> list[Intervals]:
+def intervals(ops: Ops, rows: Ints, *reaches: Reach) -> list[Intervals]:
     """Bound operations by their own begin, else by their threads' other operations.
 
     Args:
         ops: The operations.
         rows: Those asked for; of the others nothing is told.
-        tolerances: How far from its log line a call may be where nothing else bounds it, nanoseconds.
+        reaches: How far from its log line a call may be.
 
     Returns:
-        The intervals for each tolerance.
+        The intervals for each reach.
     """
     rows, before, after = _neighbours(ops, rows)
     time, begun = ops["time"], ops.has("begin")[rows]
@@ -69,13 +82,14 @@ def intervals(ops: Ops, rows: Ints, *tolerances: int) -> list[Intervals]:
     begin = np.minimum(ops["begin"][rows], mine)
     next_start = np.where(ops.has("begin")[after], np.minimum(ops["begin"][after], time[after]), time[after])
     out = []
-    for tolerance in tolerances:
+    for reach in reaches:
+        tolerance, apart = reach.tolerance, reach.apart
         early, late = np.zeros(ops.size, np.int64), np.zeros(ops.size, np.int64)
         soonest = np.where(before >= 0, np.maximum(mine - tolerance, time[before]), mine - tolerance)
         latest = np.where(
             after >= 0, np.minimum(mine + tolerance, np.maximum(next_start, mine)), mine + tolerance
         )
-        early[rows], late[rows] = np.where(begun, begin, soonest), latest
+        early[rows], late[rows] = np.where(begun, begin, soonest) - apart, latest + apart
         out.append(Intervals(time, early, late))
     return out
 
@@ -145,8 +159,24 @@ class Moment:
     until: int
 
 
-def best_moments(effects: list[Effect], ops: Ops, when: Intervals) -> list[Moment]:
-    """Place the effects on one life so that its count is highest at every moment.
+@dataclass(frozen=True)
+class Window:
+    """When an effect can have been, in doubled nanoseconds.
+
+    Attributes:
+        first, last: Its bounds.
+        logged: When it was logged.
+        thread: Whose call it is of; calls of one thread keep their order.
+    """
+
+    first: int
+    last: int
+    logged: int
+    thread: int
+
+
+def windows(effects: list[Effect], ops: Ops, when: Intervals) -> list[Window]:
+    """Tell when each effect on one life can have been.
 
     Args:
         effects: In the order of the log.
@@ -155,27 +185,48 @@ def best_moments(effects: list[Effect], ops: Ops, when: Intervals) -> list[Momen
     """
     routine, thread = ops.effect(), ops.thread()
     cleaned = next((i for i, e in enumerate(effects) if e.mark & Mark.CLEANUP), len(effects))
-    cleanup = int(when.time[effects[cleaned].op]) if cleaned < len(effects) else None
+    cleanup = 2 * int(when.time[effects[cleaned].op]) if cleaned < len(effects) else None
+    found: list[Window] = []
+    for i, effect in enumerate(effects):
+        op = effect.op
+        first = last = logged = 2 * int(when.time[op])
+        if routine[op] not in _LOGGED_BEFORE:
+            if effect.owned > 0 or effect.link > 0 or effect.mark & Mark.USE:
+                # Just behind its bound: the call that bounds it may have been at that very moment.
+                first = min(2 * int(when.early[op]) + 1, last)
+            if cleanup is not None and i > cleaned and effect.owned > 0:
+                # Who took a reference before the cleanup has logged it before he gave it back.
+                first = max(first, min(cleanup + 1, last))
+        elif effect.mark & Mark.RELEASE or routine[op] == Routine.DELETE:
+            bound = 2 * int(when.late[op])
+            if cleanup is not None and first <= cleanup:
+                bound = min(bound, cleanup)
+            last = max(bound - 1, first)
+        found.append(Window(first, last, logged, int(thread[op])))
+    if effects[0].mark & Mark.BIRTH:
+        # Nothing can happen to a context before it is allocated.
+        born = found[0].first
+        found = [Window(max(w.first, born), max(w.last, born), max(w.logged, born), w.thread) for w in found]
+    return found
+
+
+def best_moments(effects: list[Effect], found: list[Window]) -> list[Moment]:
+    """Place the effects on one life so that its count is as high as it can be at every moment.
+
+    Args:
+        effects: In the order of the log.
+        found: When each can have been.
+    """
     moments: list[Moment] = []
     next_of_thread: dict[int, int] = {}
-    for i, effect in reversed(list(enumerate(effects))):
-        op, one = effect.op, int(thread[effect.op])
-        at = until = 2 * int(when.time[op])
-        if (effect.owned > 0 or effect.link > 0) and routine[op] not in _LOGGED_BEFORE:
-            at = 2 * int(when.early[op])
-            if cleanup is not None and i > cleaned:
-                # Who took a reference before the cleanup has logged it before he gave it back.
-                at = max(at, 2 * cleanup)
-        elif effect.mark & Mark.RELEASE:
-            bound = min(2 * int(when.late[op]), next_of_thread.get(one, 2 * int(when.late[op])))
-            if cleanup is not None and at <= 2 * cleanup:
-                bound = min(bound, 2 * cleanup)
-            at = until = max(bound - 1, at)
+    for effect, window in reversed(list(zip(effects, found, strict=True))):
+        at, until = window.first, window.last
+        if effect.mark & Mark.RELEASE:
+            at = until = max(min(window.last, next_of_thread.get(window.thread, window.last + 1) - 1), at)
+        elif effect.mark & Mark.UNLINK and not effect.owned:
+            at = until = window.logged
         # No later row of the thread may be overtaken, not only the next.
-        next_of_thread[one] = min(at, next_of_thread.get(one, at))
+        next_of_thread[window.thread] = min(at, next_of_thread.get(window.thread, at))
         moments.append(Moment(at, max(at, until)))
     moments.reverse()
-    if effects[0].mark & Mark.BIRTH:
-        born = moments[0].at
-        moments = [Moment(max(m.at, born), max(m.until, born)) for m in moments]
     return moments

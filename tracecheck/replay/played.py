@@ -9,7 +9,8 @@ import numpy as np
 from tracecheck.replay.effects import Mark, Ops
 from tracecheck.replay.lives import Counts, Lives
 from tracecheck.replay.machine import Effect, Step, begin, run, run_best
-from tracecheck.replay.order import Intervals, best_moments, intervals
+from tracecheck.replay.order import Intervals, Reach, best_moments, intervals, windows
+from tracecheck.replay.search import relaxed, search
 
 #: How far it can be: as long as an interrupted thread may have to wait for a processor, nanoseconds.
 PATIENCE = 100_000_000
@@ -20,7 +21,8 @@ class Played:
     """A life that was replayed step by step.
 
     ``hidden`` is the fault of the log's order that another order explains, ``contradicted`` the operation
-    that cleaned the life up while it was referenced, or -1; ``hasty`` is as in :class:`Replay`.
+    that cleaned the life up while it was referenced, or -1; ``hasty`` and ``logged_free`` are as in
+    :class:`Replay`.
     """
 
     steps: list[Step]
@@ -28,16 +30,18 @@ class Played:
     hidden: tuple[int, str] | None
     contradicted: int
     hasty: bool
+    logged_free: bool = False
 
 
-def play(ops: Ops, lives: Lives, counts: Counts, tolerance: int) -> dict[int, Played]:
+def play(ops: Ops, lives: Lives, counts: Counts, reach: Reach, spread: int = 0) -> dict[int, Played]:
     """Replay the lives that sums do not settle.
 
     Args:
         ops: The operations.
         lives: The effects, sorted into lives.
         counts: What sums make of them.
-        tolerance: How far from its log line a call may be where nothing bounds it, nanoseconds.
+        reach: How far from its log line a call may be.
+        spread: By how much the clocks of two processors were apart before they were put on one, nanoseconds.
 
     Returns:
         Each of these lives, by its number.
@@ -59,16 +63,31 @@ def play(ops: Ops, lives: Lives, counts: Counts, tolerance: int) -> dict[int, Pl
     if not faulty:
         return played
     asked = np.array([effect.op for sequence, _, _ in faulty.values() for effect in sequence], np.int64)
-    soon, late = intervals(ops, asked, tolerance, max(tolerance, PATIENCE))
+    patient = Reach(max(reach.tolerance, PATIENCE), max(reach.apart, spread))
+    soon, late = intervals(ops, asked, reach, patient)
     for life, (sequence, fault, contradicted) in faulty.items():
-        best = _best(sequence, ops, soon)
-        explained = not any(s.fault for s in best)
-        hasty = not explained and not any(s.fault for s in _best(sequence, ops, late))
-        played[life] = Played(best, not explained, fault if explained else None, contradicted, hasty)
+        best, explained = _best(sequence, ops, soon)
+        hasty = explained is None or (not explained and _best(sequence, ops, late)[1] is not False)
+        hidden = fault if explained else None
+        free = played[life].steps[-1].free
+        played[life] = Played(best, not explained, hidden, contradicted, hasty, free)
     return played
 
 
-def _best(sequence: list[Effect], ops: Ops, when: Intervals) -> list[Step]:
-    """Replay a life in the order that is best for the driver."""
-    moments = best_moments(sequence, ops, when)
-    return run_best(sequence, [m.at for m in moments], [m.until for m in moments], begin(sequence))
+def _best(sequence: list[Effect], ops: Ops, when: Intervals) -> tuple[list[Step], bool | None]:
+    """Replay a life in the order that is best for the driver.
+
+    Returns:
+        The steps, and whether any order explains the fault: None where that would take too long to know.
+    """
+    found = windows(sequence, ops, when)
+    moments = best_moments(sequence, found)
+    best = run_best(sequence, [m.at for m in moments], [m.until for m in moments], begin(sequence))
+    if not any(s.fault for s in best):
+        return best, True
+    parts, moments = relaxed(sequence, found)
+    steps = run_best(parts, [m.at for m in moments], [m.until for m in moments], begin(sequence))
+    if any(s.fault for s in steps):
+        return best, False
+    sought = search(sequence, found, begin(sequence))
+    return (sought or best), None if sought is None else bool(sought)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeVar
@@ -19,6 +19,8 @@ from tracecheck.operations import Coverage
 from tracecheck.payload.arrow import whole
 from tracecheck.replay import Replay, stretches
 from tracecheck.replay.effects import Ops
+from tracecheck.replay.order import Reach, intervals
+from tracecheck.replay.played import PATIENCE
 from tracecheck.rules import patterns
 from tracecheck.rules.pairing import Open, Pairing, Partners, holds, pair
 
@@ -204,6 +206,62 @@ class Evidence:
             and not self.gap_during(int(self.context("first")[life]), int(self.ops["time"][op]))
             for life, (op, _) in self.replay.contradictions.items()
         )
+
+    @cached_property
+    def latest(self) -> Ints:
+        """When each operation on a life with a fault, in any order, was made at the latest, nanoseconds."""
+        life = self.step("context")
+        faulty = np.zeros(len(self.replay.contexts), np.bool_)
+        faulty[life[self.step("fault") != 0]] = True
+        faulty[list(self.replay.hidden)] = True
+        rows = np.unique(self.step("operation")[faulty[life]]).astype(np.int64)
+        first = np.isin(self.ops.effect(), (Effect.RELEASE, Effect.RELEASE_MANY, Effect.DELETE))
+        return np.where(first, intervals(self.ops, rows, Reach(PATIENCE))[0].late, self.ops["time"])
+
+    @cached_property
+    def out_of_order(self) -> bool:
+        """Whether the log's order between processors cannot be the order in which calls were made.
+
+        The filter manager gives no context that is free: a get that began after the free was logged by a
+        processor whose clock is behind. Nor does it free one that is owned; where events have numbers these
+        tell their order, and where they have none a life that ends so was logged in another. Neither counts
+        in a time of which events are known to be missing.
+        """
+        return self.coverage.clocks_unknown or any(
+            self.is_shared(life) and not self.gap_during(int(self.context("first")[life]), time)
+            for life, time in (*self._got_freed(), *self._freed_owned())
+        )
+
+    def _freed_owned(self) -> Iterator[tuple[int, int]]:
+        """Find the lives without numbers that ended owned, and when they did, nanoseconds."""
+        for life, (op, _) in self.replay.contradictions.items():
+            if not self.ops.has("sequence")[op]:
+                yield life, int(self.ops["time"][op])
+
+    def _got_freed(self) -> Iterator[tuple[int, int]]:
+        """Find the lives of which a get began after they were free, and when it was logged, nanoseconds."""
+        op = self.step("operation")
+        got = np.isin(self.ops.effect()[op], (Effect.GET, Effect.GET_MANY)) & self.step("freed")
+        at = np.flatnonzero(got)
+        if not len(at):
+            return
+        early = intervals(self.ops, op[at].astype(np.int64), Reach(PATIENCE))[0].early[op[at]]
+        at = at[early > self.ops["time"][op[at - 1]]]
+        yield from zip(self.step("context")[at].tolist(), self.ops["time"][op[at]].tolist(), strict=True)
+
+    @cached_property
+    def _processors(self) -> dict[int, tuple[int, int]]:
+        """For each context's address, the lowest and the highest number of a processor that logged it."""
+        pointer, cpu = self.context("pointer")[self.step("context")], self.ops["cpu"][self.step("operation")]
+        starts = np.flatnonzero(np.append(True, pointer[1:] != pointer[:-1])[: len(pointer)])
+        lowest, highest = np.minimum.reduceat(cpu, starts), np.maximum.reduceat(cpu, starts)
+        bounds = zip(lowest.tolist(), highest.tolist(), strict=True)
+        return dict(zip(pointer[starts].tolist(), bounds, strict=True))
+
+    def is_shared(self, life: int) -> bool:
+        """Tell whether several processors logged calls on the address of a life."""
+        lowest, highest = self._processors[int(self.context("pointer")[life])]
+        return lowest != highest
 
     @cached_property
     def unloads(self) -> list[Unload]:

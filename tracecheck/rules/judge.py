@@ -14,6 +14,7 @@ import pyarrow as pa
 from tracecheck.fltmgr import RELEASES, TYPE_NAMES, ContextType, Effect
 from tracecheck.operations import Coverage
 from tracecheck.replay import Replay
+from tracecheck.rules.contradictions import contradicted, contradictions
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.legacy.blocks import not_judged
 from tracecheck.rules.registry import LEAKS, OVER_RELEASES, RULES, Candidate, Rule
@@ -69,6 +70,13 @@ def judge(
     legacy = list(not_judged(evidence))
     reasons = (*(w.reason for w in withheld.values()), *(reason for reason, _ in legacy))
     advice = (*(w.advice for w in withheld.values()), *(text for _, text in legacy))
+    if told := len(evidence.found(contradictions)):
+        reasons += (
+            f"{'1 call is' if told == 1 else f'{told:,} calls are'} told of as they cannot have been",
+        )
+    if evidence.out_of_order:
+        reasons += ("the processors' clocks differ, and the events have no numbers to put them in order by",)
+        advice += ("number the events (Sequence), or let the session use the performance counter",)
     return Judgement(pa.Table.from_pylist(rows, schema=FINDINGS), reasons, advice)
 
 
@@ -177,6 +185,8 @@ def doubts_of(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[
     yield from candidate.doubts
     if not rule.sound:
         yield "the rule is a heuristic"
+    if (candidate.severity or rule.severity) != "note" and candidate.life in evidence.found(contradicted)[0]:
+        yield "the trace contradicts itself about this context"
     life = candidate.life
     since = candidate.since if life is None else int(evidence.context("first")[life])
     if since is None or not candidate.needs:
@@ -191,5 +201,10 @@ def doubts_of(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[
         yield "the status of a call was not logged: that it succeeded is assumed"
     if candidate.life in evidence.replay.uncertain:
         yield "a call may have returned this context as an old one without the log telling"
+    if evidence.out_of_order and life is not None and evidence.is_shared(life):
+        yield "the processors' clocks differ: the order of calls on different processors is not known"
+    replay = evidence.replay
+    if candidate.needs >= RELEASES and candidate.life in replay.logged_free | replay.hasty:
+        yield "when each call was made is not known well enough: in another order no reference was left"
     if candidate.needs >= RELEASES and evidence.misses_releases:
         yield "contexts were freed while references to them were owned: not every release was logged"

@@ -7,11 +7,15 @@ from collections.abc import Iterator
 import numpy as np
 
 from tracecheck.etl import plain_rows
-from tracecheck.fltmgr import RELEASES
+from tracecheck.fltmgr import RELEASES, TYPE_NAMES, ContextType
+from tracecheck.operations.table import ASSUMED
 from tracecheck.replay.engine import CLEANUP_REFERENCED, TWO_GENERATIONS
+from tracecheck.rules.contradictions import contradictions
 from tracecheck.rules.evidence import Evidence, describe_loss
 from tracecheck.rules.registry import Candidate, rule
 
+#: How many contexts are told of one by one.
+_MOST_NOTES = 100
 _CONTRADICTIONS = {
     TWO_GENERATIONS: "another allocation returned this pointer while it was still referenced",
     CLEANUP_REFERENCED: "it was cleaned up while references to it were owned",
@@ -54,10 +58,75 @@ def incomplete(evidence: Evidence) -> Iterator[Candidate]:
         contradictions = {}
     for life, (op, what) in sorted(contradictions.items()):
         yield Candidate(life, (op,), _CONTRADICTIONS[what], evidence.end, (what,))
+    yield from _impossible(evidence)
+    apart = evidence.coverage.clocks_apart
+    if apart:
+        by = f"{apart / 1000:,.0f} microseconds"
+        message = f"the processors' clocks differ by up to {by}: events are in the order of their numbers"
+        yield Candidate(None, (), message, evidence.end, ("clocks differ",))
+    elif evidence.out_of_order:
+        message = "the processors' clocks differ: calls are not in the order in which they were made"
+        yield Candidate(None, (), message, evidence.end, ("clocks differ",))
     backwards = _backwards(evidence)
     if backwards:
         message = f"{backwards} events of one thread are numbered otherwise than timed: the clocks differ"
         yield Candidate(None, (), message, evidence.end, ("time goes backwards",))
+
+
+def _impossible(evidence: Evidence) -> Iterator[Candidate]:
+    """Tell of the calls that cannot have been as the trace tells: one note for each life and kind."""
+    told: dict[tuple[int | None, int, str], list[int]] = {}
+    for one in evidence.found(contradictions):
+        told.setdefault((one.life, one.context, one.what), []).append(one.op)
+    for (life, context, what), ops in list(told.items())[:_MOST_NOTES]:
+        often = f" ({len(ops)} times)" if len(ops) > 1 else ""
+        where = None if life is not None or not context else context
+        yield Candidate(life, tuple(ops[:100]), what + often, evidence.end, (what,), context=where)
+    left = len(told) - _MOST_NOTES
+    if left > 0:
+        message = f"{left:,} more contexts are told of in ways that cannot have been"
+        yield Candidate(None, (), message, evidence.end, ("more contradictions",))
+
+
+@rule("M02", "only the intent is logged", severity="note")
+def only_intent(evidence: Evidence) -> Iterator[Candidate]:
+    """Find the routines of which calls are taken to have succeeded because no line says that they failed."""
+    if ASSUMED.name not in evidence.ops.table.schema.names:
+        return
+    assumed, names = evidence.ops[ASSUMED.name], evidence.ops.routines()
+    codes, first, counts = np.unique(evidence.ops["routine"][assumed], return_index=True, return_counts=True)
+    rows = np.flatnonzero(assumed)[first]
+    for code, row, count in zip(codes.tolist(), rows.tolist(), counts.tolist(), strict=True):
+        calls = "1 call" if count == 1 else f"{count:,} calls"
+        message = f"of {calls} of {names[code]} only the intent was logged: that they succeeded is assumed"
+        yield Candidate(None, (row,), message, evidence.end, (names[code],))
+
+
+@rule("M05", "text and routine disagree on the type", severity="note")
+def types_disagree(evidence: Evidence) -> Iterator[Candidate]:
+    """Find routines whose messages name another type than the routine has, or the context's allocation."""
+    ops = evidence.ops
+    if ASSUMED.name not in ops.table.schema.names:
+        return
+    op, life = evidence.step("operation"), evidence.step("context")
+    told, routine = ops["context_type"][op].astype(np.int64), ops.slot_type()[op].astype(np.int64)
+    own = ops["context"][op] == evidence.context("pointer")[life]
+    born = np.isin(life, evidence.lives_that("birth", "allocated"))
+    allocated = np.where(born, evidence.context("context_type")[life], 0).astype(np.int64)
+    due = np.where((routine != 0) & (told != routine), routine, allocated)
+    wrong = np.flatnonzero(own & (told != 0) & (due != 0) & (told != due))
+    kinds = np.stack([ops["routine"][op[wrong]].astype(np.int64), told[wrong], due[wrong]], axis=1)
+    every, first, counts = np.unique(kinds, axis=0, return_index=True, return_counts=True)
+    for (code, said, is_), row, count in zip(
+        every.tolist(), op[wrong[first]].tolist(), counts.tolist(), strict=True
+    ):
+        name = ops.routines()[code]
+        message = f"{count:,} messages of {name} say {_type(said)} context of what is a {_type(is_)} context"
+        yield Candidate(None, (row,), message, evidence.end, (name, str(said), str(is_)))
+
+
+def _type(kind: int) -> str:
+    return TYPE_NAMES[ContextType(kind)].lower() if kind in list(TYPE_NAMES) else hex(kind)
 
 
 def _backwards(evidence: Evidence) -> int:

@@ -70,8 +70,9 @@ def _candidate(
     steps = _steps_until(evidence, life, first)
     before = [op for op, delta in steps if delta < 0][-1:]
     needs = acquires(int(evidence.context("context_type")[life]))
-    # In the order of the replay a step may stand before one that was logged earlier.
-    judged = max(int(evidence.ops["time"][op]) for op in (first, *(op for op, _ in steps)))
+    # In the order of the replay a step may stand before one that was logged earlier, and calls that give
+    # something back are logged before they are made.
+    judged = max(int(evidence.latest[op]) for op in (first, *(op for op, _ in steps)))
     cause = (routine, evidence.names("function", first))
     return Candidate(life, (*ops, *before), f"{routine}{where} {words}{often}", judged, cause, doubts, needs)
 

@@ -32,6 +32,7 @@ CONDITIONS = {
     "noise": "other providers' events lie between",
     "relay": "a relay writes the events later, processor by processor",
     "sequence-races": "threads are interrupted between drawing a number and writing the event",
+    "skewed-clocks": "the processors' clocks differ by up to two milliseconds",
     "stalls": "threads are interrupted for up to 30 milliseconds in the middle of calls",
     "wide": "text is UTF-16",
     "lean": "only what the counts need is logged, and the call site",
@@ -45,12 +46,16 @@ EVIDENCE = {
     "late-start": "late",
     "partial": "partial",
     "no-cleanup": "partial",
+    "skewed-clocks": "unordered",
 }
 
 #: FILETIME and tick at which every simulated capture starts: 2026-03-02 09:30:00 UTC, an hour after boot.
 START_TIME = UNIX_EPOCH_AS_FILETIME + 1_772_443_800 * 10_000_000
 START_TICK = 3600 * FREQUENCY
 START_NANOSECONDS = (START_TIME - UNIX_EPOCH_AS_FILETIME) * 100
+
+#: By how many ticks processors' clocks differ at least and at most: 20 microseconds to 2 milliseconds.
+_SKEWS = (200, 20_000)
 
 #: Process and thread of the relay.
 RELAY_IDS = (0x1E4C, 0x1E50)
@@ -214,6 +219,17 @@ class HostileSession(Session):
         del numbers[start:]
         self.lost.setdefault("buffers", []).extend(gone)
         self.written -= len(gone)
+
+
+def draw_skews(scenario: Scenario) -> tuple[int, ...]:
+    """Draw how many ticks each processor's clock is ahead; what is drawn does not change the run."""
+    if "skewed-clocks" not in scenario.conditions:
+        return (0,) * scenario.processors
+    draw = random.Random(scenario.seed + 0x5CED).random  # noqa: S311
+    low, high = _SKEWS
+    most = low * (high / low) ** draw()
+    # One is behind all others by as much as it can be, whatever the others are drawn as.
+    return tuple(int(most * (draw() if cpu > 1 else cpu)) for cpu in range(scenario.processors))
 
 
 def nanoseconds(tick: int) -> int:

@@ -32,6 +32,7 @@ class EventLog:
         session: Gets the events.
         form: What is written of them.
         style: What is logged and how.
+        skews: For each processor, how many ticks its clock is ahead.
 
     Attributes:
         count: Events so far: the number of the last one. They are numbered from 1 whether or not the
@@ -41,7 +42,9 @@ class EventLog:
         pointer_size: 4 or 8.
     """
 
-    def __init__(self, machine: Machine, session: Session, form: Form, style: Style) -> None:
+    def __init__(
+        self, machine: Machine, session: Session, form: Form, style: Style, skews: Sequence[int]
+    ) -> None:
         self.count = 0
         self.limit = 0
         self.last = 0
@@ -50,6 +53,7 @@ class EventLog:
         self._session = session
         self._form = form
         self._style = style
+        self._skews = skews
 
     def shape(self, site: Site, driver: str, names: Sequence[str] | None = None) -> Shape:
         """Settle what events of ``site`` look like; ``names`` are the changing fields, if not the usual."""
@@ -72,7 +76,7 @@ class EventLog:
             said["Coverage"] = coverage
         shape = self._form.shape(_START, driver, head, said)
         payload = shape.pack(self.count) if head else shape.pack()
-        self._session.event(thread, self._machine.now, shape, payload + shape.tail, self.count)
+        self._session.event(thread, self._clock(thread), shape, payload + shape.tail, self.count)
 
     def write(self, thread: Thread, shape: Shape, begin: int, *values: int) -> int:
         """Write an event now.
@@ -96,14 +100,19 @@ class EventLog:
         self.last = number
         style = self._style
         if style.relay:
-            values = (nanoseconds(self._machine.now), thread.pid, thread.tid, thread.cpu, *values)
+            values = (nanoseconds(self._clock(thread)), thread.pid, thread.tid, thread.cpu, *values)
         if shape.begin:
-            values = (begin, *values)
+            cpu = thread.left[0] if begin <= thread.left[1] else thread.cpu
+            values = (begin + self._skews[cpu], *values)
         payload = shape.pack(number, *values) if style.sequence else shape.pack(*values)
-        self._session.event(thread, self._machine.now, shape, payload + shape.tail, number)
+        self._session.event(thread, self._clock(thread), shape, payload + shape.tail, number)
         if number >= self.limit > 0:
             self._machine.halted = True
         return number
+
+    def _clock(self, thread: Thread) -> int:
+        """Read the clock of the processor that a thread runs on."""
+        return self._machine.now + self._skews[thread.cpu]
 
     def pause(self, thread: Thread) -> int:
         """Draw the ticks between a call's effect and its event."""

@@ -41,18 +41,20 @@ class Thread:
         pid: Process id.
         tid: Thread id.
         cpu: The processor it runs on now.
+        left: The processor it ran on before, and until which tick.
         items: Work queued to it.
         parked: Its script while it sleeps for want of work.
         muted: 0, or how its events disappear just now: UNHOOKED or LOST.
         number: A sequence number that it drew for its next event, 0 for none.
     """
 
-    __slots__ = ("cpu", "items", "muted", "number", "parked", "pid", "tid")
+    __slots__ = ("cpu", "items", "left", "muted", "number", "parked", "pid", "tid")
 
     def __init__(self, pid: int, tid: int, cpu: int) -> None:
         self.pid = pid
         self.tid = tid
         self.cpu = cpu
+        self.left = (cpu, 0)
         self.items: deque[Callable[[Thread], Steps[None]]] = deque()
         self.parked: Steps[None] | None = None
         self.muted = 0
@@ -118,6 +120,7 @@ class Machine:
                 thread.parked = steps if ticks == 0 else None
                 continue
             if ticks >= STALL and self.random() < _MOVE_CHANCE:
+                thread.left = (thread.cpu, now)
                 thread.cpu = self.below(self.processors)
             self._order += 1
             heapreplace(heap, (now + ticks, self._order, thread, steps))

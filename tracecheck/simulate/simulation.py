@@ -15,6 +15,7 @@ from tracecheck.simulate.conditions import (
     START_TIME,
     HostileSession,
     Session,
+    draw_skews,
     ranges,
 )
 from tracecheck.simulate.driver import NAMES, Driver
@@ -55,7 +56,12 @@ _DETACH_AT = 0.5
 _DETACHING = ("L02", "E03")  # faults that detach an instance themselves
 _SHORTEST_PATIENCE = 20_000
 _LEGACY = 0.5  # how often a legacy filter does something, where a fault needs one
-_CAPTURE_RULES = {"late": ("M01", "M04"), "lost": ("M01", "M04"), "partial": ("M03", "M04")}
+_CAPTURE_RULES = {
+    "late": ("M01", "M04"),
+    "lost": ("M01", "M04"),
+    "partial": ("M03", "M04"),
+    "unordered": ("M01", "M04"),
+}
 
 
 @dataclass(frozen=True)
@@ -146,7 +152,7 @@ class _Run:
             if scenario.conditions
             else Session(self.machine, self.writer)
         )
-        self.log = EventLog(self.machine, self.session, self.form, style)
+        self.log = EventLog(self.machine, self.session, self.form, style, draw_skews(scenario))
         self.log.limit = scenario.operations if scenario.cut else 0
         space = AddressSpace(scenario.pointer_size, self.machine.below(256), scenario.reuse)
         self.manager = FilterManager(space)
@@ -330,7 +336,7 @@ class _Run:
         found = {EVIDENCE[name] for name in self.scenario.conditions if name in EVIDENCE}
         if any(fault.rule in ("A12", "M04") for fault in self.scenario.faults):
             found.add("lost")
-        return next((word for word in ("late", "lost", "partial") if word in found), "complete")
+        return next((word for word in ("late", "lost", "partial", "unordered") if word in found), "complete")
 
 
 def _make_output(

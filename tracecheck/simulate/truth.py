@@ -112,7 +112,7 @@ class Truth:
         events: Canonical events in the file.
         logged: Events that the driver's writer numbered, whether or not they reached the file.
         evidence: "complete", or what the capture cannot prove because of "lost" events, a "late" start or
-            "partial" coverage.
+            "partial" coverage, or because the clocks leave it "unordered".
         capture_rules: Rules that may be reported of the capture itself.
         unload: "returned", "hung", or "" where no unload was begun.
         faults: What was injected.

@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.replay.effects import Ops
+from tracecheck.replay.order import Reach
 from tracecheck.replay.per_stream.build import build_blocks, build_steps
 from tracecheck.replay.per_stream.judged import Judged, judge_pointers
 from tracecheck.replay.per_stream.machine import FAULT, NEXT, Act, State
@@ -34,12 +35,12 @@ class PerStreamReplay:
     steps: pa.Table
 
 
-def per_stream(ops: Ops, tolerance: int) -> PerStreamReplay | None:
+def per_stream(ops: Ops, reach: Reach) -> PerStreamReplay | None:
     """Replay every legacy per-stream context; None where the capture has none.
 
     Args:
         ops: The operations, in time order.
-        tolerance: How far from its log line a call may be where nothing bounds it, nanoseconds.
+        reach: How far from its log line a call may be.
     """
     if not any_blocks(ops):
         return None
@@ -47,7 +48,7 @@ def per_stream(ops: Ops, tolerance: int) -> PerStreamReplay | None:
     if not len(rows.op):
         return None
     state, suspicious = _states(rows)
-    judged = judge_pointers(ops, rows, np.unique(rows.pointer[suspicious]), tolerance)
+    judged = judge_pointers(ops, rows, np.unique(rows.pointer[suspicious]), reach)
     judged = _with_settled(rows, state, judged)
     return PerStreamReplay(build_blocks(ops, rows, judged), build_steps(rows, judged))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from tracecheck.replay.order import Intervals, intervals
+from tracecheck.replay.order import Intervals, Reach, intervals
 from tracecheck.replay.per_stream.machine import IMPOSSIBLE, Act
 from tracecheck.replay.per_stream.orders import Done, Row, best_order, log_order
 
@@ -60,21 +60,22 @@ class _Budget:
         return rows <= _MOST_ROWS and self.left >= 0
 
 
-def judge_pointers(ops: Ops, rows: BlockRows, pointers: NDArray[np.uint64], tolerance: int) -> Judged:
+def judge_pointers(ops: Ops, rows: BlockRows, pointers: NDArray[np.uint64], reach: Reach) -> Judged:
     """Play the rows of some pointers.
 
     Args:
         ops: The operations.
         rows: All rows about blocks.
         pointers: Those to be played.
-        tolerance: How far from its log line a call may be where nothing bounds it, nanoseconds.
+        reach: How far from its log line a call may be.
     """
     mine = np.flatnonzero(np.isin(rows.pointer, pointers))
     none = np.zeros(0, np.int64)
     if not len(mine):
         return Judged(none, none, none, none)
-    bounds = intervals(ops, np.unique(rows.op[mine]), tolerance, max(tolerance, _HASTY))
-    tolerances = (tolerance, max(tolerance, _HASTY))
+    reaches = (reach, Reach(max(reach.tolerance, _HASTY), reach.apart))
+    bounds = intervals(ops, np.unique(rows.op[mine]), *reaches)
+    tolerances = [each.tolerance for each in reaches]
     calls = [_calls(ops, rows, mine, each, allowed) for each, allowed in zip(bounds, tolerances, strict=True)]
     starts = np.flatnonzero(np.append(True, rows.pointer[mine][1:] != rows.pointer[mine][:-1])).tolist()
     budget = _Budget()

@@ -8,7 +8,7 @@ import numpy as np
 
 from tracecheck.fltmgr import PerStream
 from tracecheck.replay.engine import TOLERANCE
-from tracecheck.replay.order import intervals
+from tracecheck.replay.order import Reach, intervals
 from tracecheck.replay.per_stream.tables import STATE_NAMES
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.legacy.blocks import TAKES_OFF, Blocks, Ints, about, blocks, call
@@ -58,7 +58,7 @@ def _doubled(of: Blocks) -> Iterator[tuple[int, int]]:
         return
     before, after = order[double], order[double + 1]
     over = of.op[np.maximum(ends[before], 0)]
-    early = intervals(of.ops, np.unique(over), TOLERANCE)[0].early[over]
+    early = intervals(of.ops, np.unique(over), Reach(TOLERANCE))[0].early[over]
     certain = (ends[before] < 0) | (early > of.ops["time"][start[after]])
     certain &= of.block[puts[before]] != of.block[puts[after]]
     for at in np.flatnonzero(certain).tolist():

@@ -64,7 +64,7 @@ FORMS: dict[str, FormKind] = {
     "kd": FormKind("a kernel debugger's log", DebuggerForm),
 }
 
-_NEED_ETL = frozenset({"lost-buffers", "circular", "flush", "relay"})
+_NEED_ETL = frozenset({"lost-buffers", "circular", "flush", "relay", "skewed-clocks"})
 
 
 def check_form(name: str, conditions: Set[str], compressed: bool, kernel_events: bool) -> None:
@@ -82,6 +82,8 @@ def check_form(name: str, conditions: Set[str], compressed: bool, kernel_events:
     kind = FORMS.get(name)
     if kind is None:
         raise UsageError(f"no such form: {name}; there are {', '.join(FORMS)}")
+    if kernel_events and "skewed-clocks" in conditions:
+        raise UsageError("skewed-clocks: the kernel's events are simulated with one clock only")
     if kind.is_etl:
         return
     asked: dict[str, Any] = {"--compressed": compressed, "--kernel-events": kernel_events}

@@ -1,0 +1,193 @@
+"""Single runs of the simulator held against their truth: what of a fault was found, and what was made up."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(PACKAGE), str(PACKAGE / "tests")]
+
+import pyarrow as pa  # noqa: E402
+import pyarrow.compute as pc  # noqa: E402
+from drawn import scenario  # noqa: E402
+from truths import accusations, guilty, life_of, play, sureness  # noqa: E402
+
+from tracecheck.capture import Analysis  # noqa: E402
+from tracecheck.errors import UsageError  # noqa: E402
+from tracecheck.etl import plain_rows  # noqa: E402
+from tracecheck.rules import RULES  # noqa: E402
+from tracecheck.simulate import Fault, Scenario  # noqa: E402
+from tracecheck.simulate.conditions import CONDITIONS  # noqa: E402
+from tracecheck.simulate.faults import FAULTS  # noqa: E402
+from tracecheck.simulate.truth import FaultTruth, Truth  # noqa: E402
+
+CONFIDENCES = ("definite", "probable", "possible", "missed")
+#: What is not a condition of the simulator, but of the run.
+COMPLETE, LOADED, CUT = "complete", "loaded", "cut"
+EVERY = (COMPLETE, *CONDITIONS, LOADED, CUT)
+_OPERATIONS = (150, 250, 400)
+_ENDS = {COMPLETE: {}, LOADED: {"unload": False}, CUT: {"unload": False, "cut": True}}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one run.
+
+    Attributes:
+        rule: The rule that was broken, "" for none.
+        variant: In which way.
+        condition: What befell the capture, one of :data:`EVERY`.
+        seed: Draws the rest of the run again.
+        confidence: How sure the fault was found, one of :data:`CONFIDENCES`; "" where there was none, or
+            its event is not in the file.
+        overstated: Whether a fault that rests on counts was found definite although events of its life
+            are missing from the file.
+        alarms: Errors and warnings that are not of the fault: rule, severity and confidence.
+    """
+
+    rule: str
+    variant: str
+    condition: str
+    seed: int
+    confidence: str = ""
+    overstated: bool = False
+    alarms: tuple[tuple[str, str, str], ...] = ()
+
+
+@dataclass
+class Tally:
+    """Outcomes of a kind, counted.
+
+    Attributes:
+        runs: How many.
+        found: Confidence -> in how many.
+        unseen: In how many the fault's event is not in the file.
+        overstated: In how many it was definite without all of its evidence.
+        alarms: (severity, confidence) -> how many.
+        accused: Rule -> how many alarms.
+        examples: Alarms that are sure, overstated faults and missed ones, in words.
+    """
+
+    runs: int = 0
+    found: Counter[str] = field(default_factory=Counter)
+    unseen: int = 0
+    overstated: int = 0
+    alarms: Counter[tuple[str, str]] = field(default_factory=Counter)
+    accused: Counter[str] = field(default_factory=Counter)
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        self.runs += 1
+        if outcome.confidence:
+            self.found[outcome.confidence] += 1
+        self.unseen += bool(outcome.rule) and not outcome.confidence
+        self.overstated += outcome.overstated
+        for rule, severity, confidence in outcome.alarms:
+            self.alarms[severity, confidence] += 1
+            self.accused[rule] += 1
+        sure = sorted({alarm for alarm in outcome.alarms if alarm[1:] in SURE})
+        what = [" ".join(alarm) for alarm in sure] + ["overstated"] * outcome.overstated
+        what += ["missed"] * (outcome.confidence == "missed")
+        which = f"{outcome.rule}:{outcome.variant}" if outcome.rule else "no fault"
+        self.examples += [f"{which}, {outcome.condition}, seed {outcome.seed}: {one}" for one in what]
+
+
+#: What no faultless capture may be told.
+SURE = (("error", "definite"), ("error", "probable"))
+
+
+def injectable(rules: Iterable[str] = ()) -> list[str]:
+    """Name the rules whose faults can be injected; of those given, where any are."""
+    wanted = set(rules)
+    return [code for code in sorted(FAULTS) if FAULTS[code].ways and (not wanted or code in wanted)]
+
+
+def draw(rule: str, condition: str, seed: int) -> Scenario:
+    """Draw a run with a fault, or with none where ``rule`` is "".
+
+    What is drawn does not hide anything by itself: calls tell their begin and are numbered, and an unload
+    returns. What is hidden is the condition.
+    """
+    names = (condition,) if condition in CONDITIONS else ()
+    more: dict[str, object] = {"begin": True, "sequence": True, "returns": True}
+    more |= {"operations": _OPERATIONS[seed % len(_OPERATIONS)], "unload": True}
+    more |= _ENDS.get(condition, {})
+    if not rule:
+        return scenario(seed, *names, **more)
+    faulty = FAULTS[rule]
+    if faulty.unloaded:
+        more |= {"unload": True, "cut": False}
+    if faulty.loaded:
+        more["unload"] = False
+    ways = list(faulty.ways)
+    fault = Fault(rule, ways[seed // len(_OPERATIONS) % len(ways)])
+    # A cut capture ends with its last operation: the fault has to be made before.
+    return scenario(seed, *names, **more, faults=(replace(fault, at=0.4),))
+
+
+def run(rule: str, condition: str, seed: int, folder: Path) -> Outcome | None:
+    """Simulate, check and compare; None where the run has no place for the fault."""
+    drawn = draw(rule, condition, seed)
+    variant = drawn.faults[0].variant if rule else ""
+    try:
+        truth, analysis = play(drawn, folder / "run.etl")
+    except UsageError:
+        return None
+    if rule and not truth.faults:
+        return None
+    confidence, overstated = "", False
+    if rule and truth.faults[0].reached:
+        fault = truth.faults[0]
+        found = plain_rows(analysis.findings)
+        confidence = CONFIDENCES[sureness(fault, found)]
+        overstated = (
+            RULES[fault.rule].family != "" and confidence == "definite" and not _whole(truth, analysis, fault)
+        )
+    return Outcome(rule, variant, condition, seed, confidence, overstated, tuple(_alarms(truth, analysis)))
+
+
+def _whole(truth: Truth, analysis: Analysis, fault: FaultTruth) -> bool:
+    """Tell by the numbers whether all events from a life's allocation to its fault are in the file."""
+    operations = analysis.operations
+    mine = pc.and_(
+        pc.equal(operations.column("routine"), "FltAllocateContext"),
+        pc.equal(operations.column("context"), pa.scalar(int(fault.context, 16), pa.uint64())),
+    )
+    numbers = operations.column("sequence").filter(mine).to_pylist()
+    if not fault.seen or len(numbers) < fault.seen:
+        return False
+    missing = [pair for why in truth.lost.values() for pair in why]
+    born, end = numbers[fault.seen - 1], truth.logged if FAULTS[fault.rule].leak else fault.sequence
+    return born is None or not any(first <= end and last >= born for first, last in missing)
+
+
+def _alarms(truth: Truth, analysis: Analysis) -> Iterator[tuple[str, str, str]]:
+    """Give the errors and warnings against lives with which nothing is wrong, or that no fault explains."""
+    lives = guilty(truth)
+    mine = {(fault.context, fault.seen): {fault.rule, *fault.alternatives} for fault in truth.faults}
+    for row in accusations(analysis):
+        life = life_of(row)
+        if life not in lives or (life in mine and row["rule"] not in mine[life]):
+            yield row["rule"], row["severity"], row["confidence"]
+
+
+def runs(job: tuple[str, str, int, int]) -> list[Outcome]:
+    """Make runs of one rule under one condition.
+
+    Args:
+        job: The rule ("" for none), the condition, the first seed, and how many runs.
+    """
+    rule, condition, first, count = job
+    found: list[Outcome] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for seed in range(first, first + count):
+            outcome = run(rule, condition, seed, Path(folder))
+            if outcome is not None:
+                found.append(outcome)
+    return found
