@@ -1,14 +1,18 @@
 """Rules on legacy per-stream contexts: the small cases that say what each of them means."""
 
+import json
+from dataclasses import replace
+
 import pyarrow as pa
 import pytest
-from handmade import SECOND, START, table
+from handmade import SECOND, START, analysis, table
 
 from tracecheck.etl import plain_rows
 from tracecheck.etl.tables import LOSSES
 from tracecheck.operations import Coverage
 from tracecheck.operations.table import OPERATIONS, OWNERS
 from tracecheck.replay import replay
+from tracecheck.reporters.timeline import render_json, render_text
 from tracecheck.rules import judge
 
 OWNED = pa.schema([*OPERATIONS, *OWNERS])
@@ -267,3 +271,20 @@ class TestCalls:
 def test_uses_of_a_block_are_no_context_of_the_filter_manager():
     """ContextUse of a legacy context gives no life whose birth is unknown."""
     assert [row["rule"] for row in findings([*PUT, USE, *TORN])] == []
+
+
+def test_the_timeline_of_a_block_shows_its_states():
+    """Text and JSON list the calls of a block, the state after each, and the fault."""
+    rows = [
+        {"order": at, "record": at, "time": START + at * SECOND, "tid": 8, "context": BLOCK, **call}
+        for at, call in enumerate([*PUT, FREE])
+    ]
+    legacy = replay(table(OWNED, rows), table(LOSSES, [])).per_stream
+    whole = replace(analysis(rows), blocks=legacy.blocks, block_steps=legacy.steps)
+    text = "".join(render_text(whole, [], [0])).splitlines()
+    assert text[0] == "legacy per-stream context 0x9000 #1"
+    assert [line.split()[4] for line in text[-4:-1]] == ["allocated", "initialised", "inserted"]
+    assert text[-1].endswith("<- freed while inserted")
+    (block,) = json.loads("".join(render_json(whole, [], [0])))["blocks"]
+    assert (block["context"], block["state"], block["owner"]) == ("0x9000", "freed", "0x50")
+    assert block["steps"][-1]["fault"] == "freed while inserted"

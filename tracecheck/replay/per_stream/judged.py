@@ -23,7 +23,7 @@ Ints = NDArray[np.int64]
 _HASTY = 100_000_000
 # Rows of one block, and of all blocks together, of which every order is looked at.
 _MOST_ROWS = 20_000
-_MOST_IN_ALL = 400_000
+_MOST_IN_ALL = 100_000
 #: The places of the doubts in :data:`~tracecheck.replay.per_stream.tables.DOUBT_NAMES`.
 ORDER, HASTY, UNSETTLED = 1, 2, 3
 
@@ -76,7 +76,9 @@ def judge_pointers(ops: Ops, rows: BlockRows, pointers: NDArray[np.uint64], reac
     reaches = (reach, Reach(max(reach.tolerance, _HASTY), reach.apart))
     bounds = intervals(ops, np.unique(rows.op[mine]), *reaches)
     tolerances = [each.tolerance for each in reaches]
-    calls = [_calls(ops, rows, mine, each, allowed) for each, allowed in zip(bounds, tolerances, strict=True)]
+    tight, loose = (
+        _columns(ops, rows, mine, each, allowed) for each, allowed in zip(bounds, tolerances, strict=True)
+    )
     starts = np.flatnonzero(np.append(True, rows.pointer[mine][1:] != rows.pointer[mine][:-1])).tolist()
     budget = _Budget()
     found: list[tuple[int, int, int, int]] = []
@@ -84,13 +86,30 @@ def judge_pointers(ops: Ops, rows: BlockRows, pointers: NDArray[np.uint64], reac
         life = rows.life[mine[start:end]].tolist()
         at = int(mine[start])
         # The rows of one pointer stand together.
-        for done, doubt in _judge(calls[0][start:end], calls[1][start:end], life, budget):
+        for done, doubt in _judge(_Calls(tight, start, end), _Calls(loose, start, end), life, budget):
             found.append((at + done.row, done.place.state, done.fault, doubt))
     columns = np.array(found, np.int64).T
     return Judged(columns[0], columns[1], columns[2], columns[3])
 
 
-def _calls(ops: Ops, rows: BlockRows, mine: Ints, when: Intervals, tolerance: int) -> list[Row]:
+class _Calls:
+    """The rows of one pointer, made when they are looked at: where very many are at fault most never are."""
+
+    def __init__(self, columns: list[list[int]], start: int, end: int) -> None:
+        self._columns = columns
+        self._start, self._end = start, end
+
+    def __len__(self) -> int:
+        return self._end - self._start
+
+    def rows(self, first: int = 0, last: int | None = None) -> list[Row]:
+        """Give some of them."""
+        end = self._end if last is None else self._start + last
+        part = (column[self._start + first : end] for column in self._columns)
+        return [Row(*values) for values in zip(*part, strict=True)]
+
+
+def _columns(ops: Ops, rows: BlockRows, mine: Ints, when: Intervals, tolerance: int) -> list[list[int]]:
     """Bound the rows: what is logged after it is made from before, the others from behind."""
     op, act = rows.op[mine], rows.act[mine]
     time, thread = when.time[op], ops.thread()[op].astype(np.int64)
@@ -103,11 +122,10 @@ def _calls(ops: Ops, rows: BlockRows, mine: Ints, when: Intervals, tolerance: in
     late[torn] = time[torn] + tolerance
     # The callbacks lie inside the teardown, on either side of its event: it is in no order with its thread.
     thread[torn] = -1 - op[torn]
-    columns = (act, rows.stream[mine], thread, early, late)
-    return [Row(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
+    return [column.tolist() for column in (act, rows.stream[mine], thread, early, late)]
 
 
-def _judge(calls: list[Row], loose: list[Row], life: list[int], budget: _Budget) -> list[tuple[Done, int]]:
+def _judge(calls: _Calls, loose: _Calls, life: list[int], budget: _Budget) -> list[tuple[Done, int]]:
     """Play one pointer in the best order, and tell of each fault whether every order has it.
 
     Args:
@@ -116,17 +134,15 @@ def _judge(calls: list[Row], loose: list[Row], life: list[int], budget: _Budget)
         life: The life of each.
         budget: What may be spent.
     """
-    order = best_order(calls) if budget.takes(len(calls)) else None
+    order = best_order(calls.rows()) if budget.takes(len(calls)) else None
     if order is None:
-        return [(done, UNSETTLED if done.fault else 0) for done in log_order(calls)]
+        return [(done, UNSETTLED if done.fault else 0) for done in log_order(calls.rows())]
     faults = {(life[done.row], done.fault) for done in order if done.fault not in (0, IMPOSSIBLE)}
     doubts = {which: _doubt(calls, loose, life, which, budget) for which in sorted(faults)}
     return [(done, doubts.get((life[done.row], done.fault), 0)) for done in order]
 
 
-def _doubt(
-    calls: list[Row], loose: list[Row], life: list[int], which: tuple[int, int], budget: _Budget
-) -> int:
+def _doubt(calls: _Calls, loose: _Calls, life: list[int], which: tuple[int, int], budget: _Budget) -> int:
     """Tell why a life may not have a fault; 0 where every order of it and its neighbours has it."""
     first, last = bisect_left(life, which[0] - 1), bisect_right(life, which[0] + 1)
 
@@ -134,7 +150,7 @@ def _doubt(
         return (life[first + row], fault) == which
 
     for some, doubt in ((calls, ORDER), (loose, HASTY)):
-        order = best_order(some[first:last], counts) if budget.takes(last - first) else None
+        order = best_order(some.rows(first, last), counts) if budget.takes(last - first) else None
         if order is None:
             return UNSETTLED
         if not any(done.fault and counts(done.row, done.fault) for done in order):

@@ -138,6 +138,13 @@ class Place(NamedTuple):
     stream: int
 
 
+# Plain numbers: members of an enum are slow to compare.
+_TEARDOWN, _INSERTED, _TORN = int(Act.TEARDOWN), int(State.INSERTED), int(State.TORN)
+_PUTS = (int(Act.INSERT), int(Act.LOOKUP))
+_OUTCOMES = [[(int(out.state), out.fault) for out in row] for row in OUTCOMES]
+_NOWHERE = [Place(int(state), 0) for state in State]
+
+
 def play(place: Place, act: int, stream: int) -> tuple[Place, int]:
     """Do one call.
 
@@ -149,12 +156,12 @@ def play(place: Place, act: int, stream: int) -> tuple[Place, int]:
     Returns:
         The block after it, and the fault, :data:`IMPOSSIBLE` or 0.
     """
-    if act == Act.TEARDOWN and place.stream != stream:
+    if act == _TEARDOWN and place.stream != stream:
         return place, 0
-    after, fault = OUTCOMES[act][place.state]
-    if after != State.INSERTED:
-        return Place(after, 0), fault
-    found = act in (Act.INSERT, Act.LOOKUP) and place.state < State.TORN
+    after, fault = _OUTCOMES[act][place.state]
+    if after != _INSERTED:
+        return _NOWHERE[after], fault
+    found = act in _PUTS and place.state < _TORN
     return Place(after, stream if found else place.stream), fault
 
 
