@@ -160,7 +160,7 @@ def _end_of_lives(evidence: Evidence, ended: Ints) -> Ints:
 
 
 def _never_cleaned(evidence: Evidence, times: Ints) -> Bools:
-    """Find the lives of known birth that were freed by their counts, of types that others are cleaned up of."""
+    """Find the lives of known birth that were freed by counts, of types that others are cleaned up of."""
     size = len(evidence.replay.contexts)
     freed = np.zeros(size, np.bool_)
     freed[np.intersect1d(evidence.lives_that("end", "freed"), evidence.lives_that("birth", "allocated"))] = (

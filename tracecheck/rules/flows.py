@@ -31,7 +31,7 @@ _FILLS = (
     Effect.SET,
     Effect.DELETE_BY_OBJECT,
 )
-_ELSEWHERE = "the two calls are not known to be of one function"
+_NO_FUNCTION = "the functions of the two calls were not logged"
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,8 @@ def filled_stale(evidence: Evidence, op: int, life: int) -> Filled | None:
         if effect[row] == Effect.REFERENCE or kind[row] not in (0, type_):
             continue
         how = _outcome(evidence, row)
-        return Filled(row, how, _same_function(evidence, row, op)) if how else None
+        same = _in_one_function(evidence, row, op)
+        return Filled(row, how, same) if how and same is not None else None
     return None
 
 
@@ -101,7 +102,9 @@ def filled_null(evidence: Evidence, op: int) -> Filled | None:
         if effect[row] == Effect.ALLOCATE and not ops.succeeded()[row]:
             return None
         if how and not (effect[row] == Effect.SET and not ops["has_old_context"][row]):
-            doubts = _same_function(evidence, row, op)
+            doubts = _in_one_function(evidence, row, op)
+            if doubts is None:
+                return None
             gap = evidence.gap_during(int(ops["time"][row]), int(ops["time"][op]))
             return Filled(row, how, (*doubts, f"{gap}, between the two calls") if gap else doubts)
     return None
@@ -130,6 +133,9 @@ def _outcome(evidence: Evidence, row: int) -> str:
     return ""
 
 
-def _same_function(evidence: Evidence, one: int, other: int) -> tuple[str, ...]:
-    same = evidence.function[one] and evidence.function[one] == evidence.function[other]
-    return () if same else (_ELSEWHERE,)
+def _in_one_function(evidence: Evidence, one: int, other: int) -> tuple[str, ...] | None:
+    """Say why two calls may not be of one function; None where they are not: they share no variable then."""
+    here, there = evidence.function[one], evidence.function[other]
+    if here and there:
+        return () if here == there else None
+    return (_NO_FUNCTION,)

@@ -104,22 +104,27 @@ def set_while_going(evidence: Evidence) -> Iterator[Candidate]:
 
 @rule("S07", "replace drops a context that others still use", severity="warning", sound=False)
 def replaced_in_use(evidence: Evidence) -> Iterator[Candidate]:
-    """Note sets that replaced, without asking for it, a context to which references were owned.
+    """Note sets that replaced, without asking for it, a context that was owned, and used after it.
 
     A driver may mean it so, and nothing in a log tells that it does not: it is a note.
     """
-    ops = evidence.ops
+    ops, effect = evidence.ops, evidence.ops.effect()
     op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
     steps = np.flatnonzero((evidence.step("delta_link") < 0) & (evidence.step("owned") > 0))
     steps = steps[_sets(evidence)[op[steps]]]
     pointer = evidence.context("pointer")[life[steps]]
     unnamed = (ops["context"][op[steps]] != pointer) & (ops["old_context"][op[steps]] != pointer)
-    rows, lives = op[steps[unnamed]], life[steps[unnamed]]
+    steps = steps[unnamed]
+    uses = np.flatnonzero(np.isin(effect[op], (Effect.USE, Effect.REFERENCE))) if len(steps) else steps
+    last_use = np.zeros(len(evidence.replay.contexts), np.int64)
+    last_use[life[uses]] = op[uses]
+    steps = steps[last_use[life[steps]] > op[steps]]
+    rows, lives = op[steps], life[steps]
     order = np.argsort(rows, kind="stable")
     rows, lives = rows[order], lives[order]
     for group in by_site(evidence, rows):
         first = int(lives[np.searchsorted(rows, group[0])])
-        words = "replaced a context, and did not ask for it, while references to it were owned"
+        words = "replaced a context, and did not ask for it, that was used after that"
         yield one(evidence, first, group, words, severity="note")
 
 

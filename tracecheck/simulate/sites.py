@@ -19,6 +19,7 @@ QUERY = 0x05
 SET = 0x06
 CONTROL = 0x0D
 CLEANUP = 0x12
+NETWORK_QUERY_OPEN = 0xF2
 
 # Where an I/O callback stands: before the operation, after it, after it while the instance goes away.
 PRE = 1
@@ -108,6 +109,7 @@ _LOGGED = {
     "FltReleaseContexts": " ".join(_MEMBER_FIELDS[:6]),
     "FltReleaseContextsEx": " ".join(_MEMBER_FIELDS),
     "FltRegisterForDataScan": "Instance Status",
+    "ExFreePoolWithTag": "Context",
     "FltCreateSectionForDataScan": "Context Instance FileObject Stream SectionHandle SectionObject Status",
     "FltCloseSectionForDataScan": "Context Status",
     "FltSupportsStreamContexts": "FileObject Stream Status",

@@ -154,8 +154,11 @@ def lives_of(contexts: Sequence[Context], missing: Set[int]) -> tuple[Life, ...]
 
 def see(fault: FaultTruth, lives: Iterable[Life], missing: Set[int]) -> FaultTruth:
     """Fill in what of a fault is in the file."""
-    mine = (life for life in lives if (life.context, life.generation) == (fault.context, fault.generation))
-    return replace(fault, seen=next(mine).seen, reached=fault.sequence not in missing)
+    mine = (
+        life.seen for life in lives if (life.context, life.generation) == (fault.context, fault.generation)
+    )
+    # NULL, or a pointer that was never allocated, has no life.
+    return replace(fault, seen=next(mine, 0), reached=fault.sequence not in missing)
 
 
 def count_types(contexts: Iterable[Context]) -> dict[str, int]:

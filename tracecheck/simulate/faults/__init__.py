@@ -1,6 +1,6 @@
 """The faults that can be injected, a module for each family of rules."""
 
-from tracecheck.simulate.faults import leaks, misuse
+from tracecheck.simulate.faults import cleanups, deletes, gets, leaks, misuse, over_releases, sets
 from tracecheck.simulate.faults.form import Rule, Way
 from tracecheck.simulate.faults.injection import Injection
 from tracecheck.simulate.sites import Site
@@ -8,10 +8,25 @@ from tracecheck.simulate.sites import Site
 __all__ = ["FAULTS", "FAULT_SITES", "Injection", "Rule", "Way", "alternatives"]
 
 #: Code -> the rule that can be broken.
-FAULTS: dict[str, Rule] = {**leaks.FAULTS, **misuse.FAULTS}
+FAULTS: dict[str, Rule] = {
+    **leaks.FAULTS,
+    **misuse.FAULTS,
+    **over_releases.FAULTS,
+    **sets.FAULTS,
+    **gets.FAULTS,
+    **deletes.FAULTS,
+    **cleanups.FAULTS,
+}
 
 #: The call sites of faulty code. A fault that only leaves a call out has none.
-FAULT_SITES: dict[str, Site] = {**misuse.SITES}
+FAULT_SITES: dict[str, Site] = {
+    **misuse.SITES,
+    **over_releases.SITES,
+    **sets.SITES,
+    **gets.SITES,
+    **deletes.SITES,
+    **cleanups.SITES,
+}
 
 
 def alternatives(rule: str, way: Way, unload: bool) -> tuple[str, ...]:
