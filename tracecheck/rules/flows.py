@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,8 @@ _FILLS = (
     Effect.SET,
     Effect.DELETE_BY_OBJECT,
 )
-_NO_FUNCTION = "the functions of the two calls were not logged"
+_END = 2
+_NO_FUNCTION = "of what functions the two calls are was not logged"
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,22 @@ def before(evidence: Evidence, op: int, far: int = _FAR) -> list[int]:
     return [int(row) for row in mine[max(at - far, 0) : at][::-1] if record[row] != record[op]]
 
 
+def _flow(evidence: Evidence, op: int) -> Iterator[int]:
+    """Give the rows of a function's flow before an operation, the last one first.
+
+    The flow ends where another function begins. What a cleanup callback did meanwhile is no part of it.
+    """
+    ops, effect, function = evidence.ops, evidence.ops.effect(), evidence.function
+    inside = False
+    for row in before(evidence, op):
+        if effect[row] == Effect.CLEANUP:
+            inside = bool(ops["phase"][row] == _END)
+        elif not inside:
+            if function[op] and function[row] and function[op] != function[row]:
+                return
+            yield row
+
+
 def filled_stale(evidence: Evidence, op: int, life: int) -> Filled | None:
     """Find the call that should have filled the variable in which an operation found a context.
 
@@ -79,7 +97,7 @@ def filled_stale(evidence: Evidence, op: int, life: int) -> Filled | None:
     """
     ops, effect, kind = evidence.ops, evidence.ops.effect(), kinds(evidence)
     pointer, type_ = int(ops["context"][op]), int(evidence.context("context_type")[life])
-    for row in before(evidence, op):
+    for row in _flow(evidence, op):
         if effect[row] not in _FILLS:
             continue
         if pointer in (int(ops["context"][row]), int(ops["old_context"][row])):
@@ -87,24 +105,21 @@ def filled_stale(evidence: Evidence, op: int, life: int) -> Filled | None:
         if effect[row] == Effect.REFERENCE or kind[row] not in (0, type_):
             continue
         how = _outcome(evidence, row)
-        same = _in_one_function(evidence, row, op)
-        return Filled(row, how, same) if how and same is not None else None
+        return Filled(row, how, _unknown_function(evidence, row, op)) if how else None
     return None
 
 
 def filled_null(evidence: Evidence, op: int) -> Filled | None:
     """Find the call that left NULL in the variable that an operation was given."""
     ops, effect = evidence.ops, evidence.ops.effect()
-    for row in before(evidence, op):
+    for row in _flow(evidence, op):
         if effect[row] not in _FILLS:
             continue
         how = _outcome(evidence, row)
         if effect[row] == Effect.ALLOCATE and not ops.succeeded()[row]:
             return None
         if how and not (effect[row] == Effect.SET and not ops["has_old_context"][row]):
-            doubts = _in_one_function(evidence, row, op)
-            if doubts is None:
-                return None
+            doubts = _unknown_function(evidence, row, op)
             gap = evidence.gap_during(int(ops["time"][row]), int(ops["time"][op]))
             return Filled(row, how, (*doubts, f"{gap}, between the two calls") if gap else doubts)
     return None
@@ -133,9 +148,5 @@ def _outcome(evidence: Evidence, row: int) -> str:
     return ""
 
 
-def _in_one_function(evidence: Evidence, one: int, other: int) -> tuple[str, ...] | None:
-    """Say why two calls may not be of one function; None where they are not: they share no variable then."""
-    here, there = evidence.function[one], evidence.function[other]
-    if here and there:
-        return () if here == there else None
-    return (_NO_FUNCTION,)
+def _unknown_function(evidence: Evidence, one: int, other: int) -> tuple[str, ...]:
+    return () if evidence.function[one] and evidence.function[other] else (_NO_FUNCTION,)

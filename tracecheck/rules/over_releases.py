@@ -132,8 +132,8 @@ def _concerns(evidence: Evidence, filled: Filled, base: Candidate) -> bool:
         where = int(evidence.context("object")[life])
         return bool(ops["context"][filled.op]) and where in (0, int(ops["object"][filled.op]))
     if filled.how == DELETE_DID_NOT_ASK:
-        where = (int(evidence.context("object")[life]), int(evidence.context("instance")[life]))
-        return where == (int(ops["object"][filled.op]), int(ops["instance"][filled.op]))
+        place = (int(evidence.context("object")[life]), int(evidence.context("instance")[life]))
+        return place == (int(ops["object"][filled.op]), int(ops["instance"][filled.op]))
     return True
 
 

@@ -90,8 +90,8 @@ def set_draining(hand: Injection) -> Steps[None]:
     hand.blame("bad.drain-set", context)
     yield 50
     assert old is not None
-    yield from hand.calls.release(hand.thread, "reset.release-old", old)
-    yield from hand.calls.release(hand.thread, "reset.release-new", context)
+    yield from hand.calls.release(hand.thread, "write.post-release-drain", old)
+    yield from hand.calls.release(hand.thread, "write.post-release-drain", context)
     yield from hand.world.close(hand.thread, file)
 
 
