@@ -12,6 +12,8 @@ from tracecheck.simulate.truth import FaultTruth, Life, Truth
 
 TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
 UNSURE = 3
+#: Rules whose faults are noted and no more: they may be meant, or prove a hole in the capture and no bug.
+NOTED = frozenset({"D02", "D05", "E05", "G03", "G04", "S06", "S07", "S10"})
 SURENESS = {"definite": 0, "probable": 1, "possible": 2}
 
 
@@ -48,8 +50,11 @@ def accusations(analysis):
 
 
 def life_of(finding):
-    """Name the life that a finding is about: its address and which allocation of it in the file it was."""
-    return f"{finding['context']:#x}", finding["generation"]
+    """Name the life that a finding is about: its address and which allocation of it in the file it was.
+
+    NULL, and a pointer that was never allocated, has the number 0, as in the truth.
+    """
+    return f"{finding['context']:#x}", finding["generation"] or 0
 
 
 def guilty(truth):
@@ -89,7 +94,7 @@ def sureness(fault, findings):
 
 def is_sound(fault):
     """Tell whether a finding of the fault's rule is always a bug, where all it needs was logged."""
-    return RULES[fault.rule].sound
+    return RULES[fault.rule].sound and fault.rule not in NOTED
 
 
 def rows_of(analysis):

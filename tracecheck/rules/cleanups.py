@@ -6,12 +6,23 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tracecheck.fltmgr import RELEASES, TYPE_NAMES, ContextType, Effect
+from tracecheck.fltmgr import RELEASES, Effect
 from tracecheck.replay.engine import CLEANUP_REFERENCED, TOLERANCE
 from tracecheck.replay.played import PATIENCE
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.registry import Candidate, rule
-from tracecheck.rules.rows import Bools, Ints, born_as, by_life, one
+from tracecheck.rules.rows import (
+    Bools,
+    Ints,
+    born,
+    born_as,
+    by_life,
+    one,
+    own,
+    placed,
+    steps_having,
+    type_name,
+)
 
 _ALLOCATE = frozenset({"FltAllocateContext"})
 _CLEANUP = frozenset({"ContextCleanup"})
@@ -35,14 +46,11 @@ _CALLS = (
 @rule("R16", "cleanup callback brings its own context back")
 def brought_back(evidence: Evidence) -> Iterator[Candidate]:
     """Find FltReferenceContext and sets of a context in its own cleanup callback."""
-    ops, effect = evidence.ops, evidence.ops.effect()
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    steps = np.flatnonzero(evidence.step("freed"))
-    steps = steps[np.isin(effect[op[steps]], (Effect.REFERENCE, Effect.SET))]
-    steps = steps[ops["context"][op[steps]] == evidence.context("pointer")[life[steps]]]
-    for each, part in by_life(op[steps], life[steps]):
+    effect = evidence.ops.effect()
+    steps = steps_having(evidence, Effect.REFERENCE, Effect.SET)
+    for each, part in by_life(*placed(evidence, own(evidence, steps[evidence.step("freed")[steps]]))):
         mine = evidence.step("operation")[evidence.first_step[each] : evidence.first_step[each + 1]]
-        cleanups = mine[effect[mine] == Effect.CLEANUP].astype(np.int64)
+        cleanups = np.sort(mine[effect[mine] == Effect.CLEANUP].astype(np.int64))
         inside = [row for row in part[:_LOOKED_AT].tolist() if _is_inside(evidence, cleanups, row)]
         if inside:
             yield one(evidence, each, np.array(inside), "was given a context in its own cleanup callback")
@@ -51,22 +59,22 @@ def brought_back(evidence: Evidence) -> Iterator[Candidate]:
 @rule("E01", "context operation after unregistering")
 def used_after_unload(evidence: Evidence) -> Iterator[Candidate]:
     """Find calls on a filter's contexts that began after its FltUnregisterFilter or its unload had ended."""
-    ended = _ends(evidence)
+    ops, ended = evidence.ops, _ends(evidence)
     if not len(ended) or not len(evidence.replay.contexts):
         return
-    ops = evidence.ops
     end_of = _end_of_lives(evidence, ended)
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    steps = np.flatnonzero((end_of[life] >= 0) & (op > end_of[life]))
-    steps = steps[np.isin(ops.effect()[op[steps]], _CALLS)]
-    rows = op[steps]
-    begin = np.where(
-        ops.has("begin")[rows], np.minimum(ops["begin"][rows], ops["time"][rows]), ops["time"][rows]
-    )
+    outlived = (end_of >= 0) & (evidence.context("last") > ops["time"][end_of])
+    if not outlived.any():
+        return
+    op, life = placed(evidence, np.flatnonzero(outlived[evidence.step("context")]))
+    calls = (op > end_of[life]) & np.isin(ops.effect()[op], _CALLS)
+    rows, lives = op[calls], life[calls]
+    time, begun = ops["time"][rows], ops.has("begin")[rows]
     # Where its beginning was not logged, a call may have been made long before it was logged.
-    slow = ~ops.has("begin")[rows] & ~np.isin(ops.effect()[rows], _BEFORE)
-    late = begin - np.where(slow, PATIENCE, 0) > ops["time"][end_of[life[steps]]]
-    for each, part in by_life(rows[late], life[steps][late]):
+    slow = ~begun & ~np.isin(ops.effect()[rows], _BEFORE)
+    begin = np.where(begun, np.minimum(ops["begin"][rows], time), time - np.where(slow, PATIENCE, 0))
+    late = begin > ops["time"][end_of[lives]]
+    for each, part in by_life(rows[late], lives[late]):
         end = int(end_of[each])
         near = int(ops["time"][part[0]] - ops["time"][end]) <= TOLERANCE
         words = f"was called after {evidence.names('routine', end)} of its filter had ended"
@@ -78,25 +86,22 @@ def cleaned_up_otherwise(evidence: Evidence) -> Iterator[Candidate]:
     """Find lives that were cleaned up twice, and lives that were freed and never cleaned up."""
     coverage, ops = evidence.coverage, evidence.ops
     declared = coverage.declared and not coverage.profile and not coverage.lacks(_CLEANUP | _ALLOCATE)
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    begins = (ops.effect() == Effect.CLEANUP) & (ops["phase"] != _END)
-    steps = np.flatnonzero(begins[op])
-    if not declared or not len(steps):
+    op, life = placed(evidence, steps_having(evidence, Effect.CLEANUP))
+    begins = ops["phase"][op] != _END
+    op, life = op[begins], life[begins]
+    if not declared or not len(op):
         return
-    times = np.bincount(life[steps], minlength=len(evidence.replay.contexts))
-    twice = steps[times[life[steps]] > 1]
+    times = np.bincount(life, minlength=len(evidence.replay.contexts))
+    twice = times[life] > 1
     for each, part in by_life(op[twice], life[twice]):
         if not _gap(evidence, each, int(ops["time"][part[1]])):
-            rows = np.append(part[1:], part[0])
             words = "ran although it had run for this context before"
-            yield one(evidence, each, rows, words, needs=_ALLOCATE | _CLEANUP)
+            yield one(evidence, each, np.roll(part, -1), words, needs=_ALLOCATE | _CLEANUP)
     for each in np.flatnonzero(_never_cleaned(evidence, times)).tolist():
-        last = evidence.first_step[each + 1] - 1
-        until = _until(evidence, each)
-        if not _gap(evidence, each, until):
+        if not _gap(evidence, each, _until(evidence, each)):
+            last = int(evidence.step("operation")[evidence.first_step[each + 1] - 1])
             words = "gave back the last reference, and the context's cleanup callback did not run"
-            needs = _ALLOCATE | _CLEANUP | RELEASES
-            yield one(evidence, each, op[last : last + 1], words, needs=needs)
+            yield one(evidence, each, np.array([last]), words, needs=_ALLOCATE | _CLEANUP | RELEASES)
 
 
 @rule("E05", "cleanup while references are owned")
@@ -114,16 +119,14 @@ def cleaned_up_owned(evidence: Evidence) -> Iterator[Candidate]:
 def cleaned_up_as_another(evidence: Evidence) -> Iterator[Candidate]:
     """Find cleanups whose context type is not that of the allocation; for profiles M05 tells."""
     ops = evidence.ops
-    if evidence.coverage.profile or not len(evidence.replay.contexts):
+    if evidence.coverage.profile:
         return
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    cleanups = (ops.effect() == Effect.CLEANUP) & (ops["context_type"] != 0)
-    steps = np.flatnonzero(cleanups[op])
-    born = born_as(evidence, life[steps])
-    odd = (born != 0) & (born != ops["context_type"][op[steps]])
-    for each, part in by_life(op[steps[odd]], life[steps[odd]]):
-        was, is_ = int(born_as(evidence, np.array([each]))[0]), int(ops["context_type"][part[0]])
-        words = f"was told the type {_name(is_)} of a context that was allocated as {_name(was)}"
+    op, life = placed(evidence, steps_having(evidence, Effect.CLEANUP))
+    kind = born_as(evidence, life)
+    odd = (kind != 0) & (ops["context_type"][op] != 0) & (kind != ops["context_type"][op])
+    for each, part in by_life(op[odd], life[odd]):
+        was, told_ = int(born_as(evidence, np.array([each]))[0]), int(ops["context_type"][part[0]])
+        words = f"was told the type {type_name(told_)} of a context that was allocated as {type_name(was)}"
         yield one(evidence, each, part, words, needs=_ALLOCATE)
 
 
@@ -141,8 +144,9 @@ def _is_inside(evidence: Evidence, cleanups: Ints, row: int) -> bool:
 def _ends(evidence: Evidence) -> Ints:
     """Find the rows that tell that a filter was unregistered or unloaded."""
     effect = evidence.ops.effect()
-    ends = ((effect == Effect.UNREGISTER) | (effect == Effect.UNLOAD)) & (evidence.ops["phase"] == _END)
-    return np.flatnonzero(ends & (evidence.ops["filter"] != 0))
+    rows = np.flatnonzero((effect == Effect.UNREGISTER) | (effect == Effect.UNLOAD))
+    ends: Ints = rows[(evidence.ops["phase"][rows] == _END) & (evidence.ops["filter"][rows] != 0)]
+    return ends
 
 
 def _end_of_lives(evidence: Evidence, ended: Ints) -> Ints:
@@ -151,21 +155,22 @@ def _end_of_lives(evidence: Evidence, ended: Ints) -> Ints:
     key = np.sort((code.astype(np.int64) << 32) + ended)
     mine = evidence.context("filter")
     of = np.minimum(np.searchsorted(filters, mine), len(filters) - 1)
-    born = evidence.step("operation")[evidence.first_step[:-1]].astype(np.int64)
-    at = np.searchsorted(key, (of << 32) + born)
+    births = evidence.step("operation")[evidence.first_step[:-1]].astype(np.int64)
+    at = np.searchsorted(key, (of << 32) + births)
     found = np.minimum(at, len(key) - 1)
     good = (filters[of] == mine) & (at < len(key)) & (key[found] >> 32 == of)
-    good[evidence.lives_that("birth", "unknown")] = False
-    return np.where(good, key[found] & 0xFFFFFFFF, -1)
+    return np.where(good & born(evidence), key[found] & 0xFFFFFFFF, -1)
 
 
 def _never_cleaned(evidence: Evidence, times: Ints) -> Bools:
     """Find the lives of known birth that were freed by counts, of types that others are cleaned up of."""
     size = len(evidence.replay.contexts)
     freed = np.zeros(size, np.bool_)
+    freed[evidence.lives_that("end", "freed")] = True
     freed[np.intersect1d(evidence.lives_that("end", "freed"), evidence.lives_that("birth", "allocated"))] = (
         True
     )
+    freed &= born(evidence)
     faulty = np.zeros(size, np.bool_)
     faulty[evidence.step("context")[evidence.step("fault") != 0]] = True
     kind = evidence.context("context_type")
@@ -187,7 +192,3 @@ def _until(evidence: Evidence, life: int) -> int:
 
 def _gap(evidence: Evidence, life: int, until: int) -> str:
     return evidence.gap_during(int(evidence.context("first")[life]), until)
-
-
-def _name(kind: int) -> str:
-    return TYPE_NAMES[ContextType(kind)].lower() if kind in list(TYPE_NAMES) else hex(kind)

@@ -10,7 +10,7 @@ from tracecheck.fltmgr import ContextType, Effect
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.gets import CLOSE
 from tracecheck.rules.registry import OVER_RELEASES, Candidate, rule
-from tracecheck.rules.rows import by_life, by_site, one, told
+from tracecheck.rules.rows import born, by_life, by_site, one, placed, steps_having, told
 from tracecheck.rules.sets import of_uses
 
 _ALLOCATE = frozenset({"FltAllocateContext"})
@@ -26,15 +26,12 @@ def deleted_unowned(evidence: Evidence) -> Iterator[Candidate]:
 @rule("D02", "FltDeleteContext on a context that is not attached", severity="note", sound=False)
 def deleted_detached(evidence: Evidence) -> Iterator[Candidate]:
     """Find FltDeleteContext of contexts that are owned and attached to nothing."""
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    steps = np.flatnonzero((evidence.step("link") == 0) & (evidence.step("delta_link") == 0))
-    steps = steps[evidence.ops.effect()[op[steps]] == Effect.DELETE]
+    steps = steps_having(evidence, Effect.DELETE)
+    steps = steps[(evidence.step("link")[steps] == 0) & (evidence.step("delta_link")[steps] == 0)]
     steps = steps[~evidence.step("freed")[steps] & (evidence.step("owned")[steps] > 0)]
-    known = np.zeros(len(evidence.replay.contexts), np.bool_)
-    known[evidence.lives_that("birth", "allocated")] = True
-    steps = steps[known[life[steps]]]
-    order = np.argsort(op[steps], kind="stable")
-    rows, lives = op[steps][order], life[steps][order]
+    rows, lives = placed(evidence, steps[born(evidence)[evidence.step("context")[steps]]])
+    order = np.argsort(rows, kind="stable")
+    rows, lives = rows[order], lives[order]
     for group in by_site(evidence, rows):
         first = int(lives[np.searchsorted(rows, group[0])])
         yield one(evidence, first, group, "was given a context that was attached to nothing")
@@ -43,13 +40,9 @@ def deleted_detached(evidence: Evidence) -> Iterator[Candidate]:
 @rule("D03", "FltDeleteContext on a section context")
 def deleted_section(evidence: Evidence) -> Iterator[Candidate]:
     """Find FltDeleteContext of section contexts, which only FltCloseSectionForDataScan takes off."""
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    sections = evidence.context("context_type") == ContextType.SECTION
-    if not sections.any():
-        return
-    steps = np.flatnonzero(sections[life])
-    steps = steps[evidence.ops.effect()[op[steps]] == Effect.DELETE]
-    for each, part in by_life(op[steps], life[steps]):
+    op, life = placed(evidence, steps_having(evidence, Effect.DELETE))
+    sections = evidence.context("context_type")[life] == ContextType.SECTION
+    for each, part in by_life(op[sections], life[sections]):
         doubts = told(evidence, int(part[0]))
         words = "was given a section context, which only FltCloseSectionForDataScan takes off"
         yield one(evidence, each, part, words, needs=_ALLOCATE, doubts=doubts)
@@ -58,16 +51,20 @@ def deleted_section(evidence: Evidence) -> Iterator[Candidate]:
 @rule("D05", "delete just before the object goes away", severity="note", sound=False)
 def deleted_anyway(evidence: Evidence) -> Iterator[Candidate]:
     """Find call sites that delete most stream handle contexts while their handles are being closed."""
-    ops = evidence.ops
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    handles = evidence.context("context_type") == ContextType.STREAMHANDLE
-    steps = np.flatnonzero(handles[life] & (evidence.step("delta_link") != 0)) if handles.any() else op[:0]
-    attached = len(np.unique(life[steps[evidence.step("delta_link")[steps] > 0]]))
-    rows = op[steps[evidence.step("delta_link")[steps] < 0]]
-    deletes = np.isin(ops.effect()[rows], (Effect.DELETE, Effect.DELETE_BY_OBJECT))
-    rows = np.unique(rows[deletes & ops.has("major")[rows] & (ops["major"][rows] == CLOSE)])
+    ops, types = evidence.ops, evidence.context("context_type")
+    steps = steps_having(evidence, Effect.DELETE, Effect.DELETE_BY_OBJECT)
+    rows, lives = placed(evidence, steps[evidence.step("delta_link")[steps] < 0])
+    closing = ops.has("major")[rows] & (ops["major"][rows] == CLOSE)
+    closing &= types[lives] == ContextType.STREAMHANDLE
+    order = np.argsort(rows[closing], kind="stable")
+    rows, lives = rows[closing][order], lives[closing][order]
+    if not len(rows):
+        return
+    sets = steps_having(evidence, Effect.SET)
+    of_sets = evidence.step("context")[sets[evidence.step("delta_link")[sets] > 0]]
+    attached = len(np.unique(of_sets[types[of_sets] == ContextType.STREAMHANDLE]))
     for group in by_site(evidence, rows):
         if len(group) >= _LEAST and 2 * len(group) > attached:
-            which = np.flatnonzero(op[steps] == group[0])
+            first = int(lives[np.searchsorted(rows, group[0])])
             words = "took off contexts of handles that were being closed, as the filter manager does itself"
-            yield one(evidence, int(life[steps[which[0]]]), group, words)
+            yield one(evidence, first, group, words)

@@ -16,13 +16,19 @@ from tracecheck.rules.releases import referenced_after_free, used_after_free, us
 from tracecheck.rules.rows import (
     MOST,
     Ints,
+    born,
     by_life,
     by_site,
     called,
     failed,
+    having,
     kinds,
+    null,
     one,
+    own,
     per_site,
+    placed,
+    steps_having,
     told,
 )
 
@@ -51,9 +57,7 @@ def used_stale(evidence: Evidence) -> Iterator[tuple[Candidate, Filled]]:
 
 def null_uses(evidence: Evidence) -> Iterator[tuple[Candidate, Filled]]:
     """Explain uses of NULL likewise: one finding for each cause and call site."""
-    ops = evidence.ops
-    uses = np.isin(ops.effect(), (Effect.REFERENCE, Effect.USE, Effect.DELETE))
-    rows = np.flatnonzero(uses & ops["has_context"] & (ops["context"] == 0))
+    rows = null(evidence, having(evidence, Effect.REFERENCE, Effect.USE, Effect.DELETE))
     for group in by_site(evidence, rows):
         seen = set()
         for at, op in enumerate(group[:MOST].tolist()):
@@ -85,19 +89,18 @@ def got_another(evidence: Evidence) -> Iterator[Candidate]:
     """Find gets from one object of a context that by the log is attached to another."""
     if _is_blind(evidence):
         return
-    ops, effect = evidence.ops, evidence.ops.effect()
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
+    ops, kind = evidence.ops, kinds(evidence)
+    steps = own(evidence, steps_having(evidence, Effect.SET, Effect.GET))
+    op, life = placed(evidence, steps)
     # Where streams are not logged with every call, a file object stands in for them: these differ.
-    exact = (ops["object"] != 0) & ((ops["stream"] != 0) | ((kinds(evidence) & ON_STREAMS) == 0))
-    names = ((effect == Effect.SET) | (effect == Effect.GET)) & ops.succeeded() & exact
-    steps = np.flatnonzero(names[op] & (ops["context"][op] == evidence.context("pointer")[life]))
-    before, after = op[steps[:-1]], op[steps[1:]]
-    odd = (life[steps[:-1]] == life[steps[1:]]) & (effect[after] == Effect.GET)
-    odd &= (evidence.step("link")[steps[1:]] == 1) & (kinds(evidence)[before] == kinds(evidence)[after])
-    odd &= (ops["object"][before] != ops["object"][after]) | (
-        ops["instance"][before] != ops["instance"][after]
-    )
-    for each, part in by_life(after[odd], life[steps[1:]][odd]):
+    exact = (ops["object"][op] != 0) & ((ops["stream"][op] != 0) | ((kind[op] & ON_STREAMS) == 0))
+    exact &= ops.succeeded()[op]
+    steps, op, life = steps[exact], op[exact], life[exact]
+    where, instance = ops["object"][op], ops["instance"][op]
+    odd = (where[:-1] != where[1:]) | (instance[:-1] != instance[1:])
+    odd &= (life[:-1] == life[1:]) & (kind[op[:-1]] == kind[op[1:]])
+    odd &= (ops.effect()[op[1:]] == Effect.GET) & (evidence.step("link")[steps[1:]] == 1)
+    for each, part in by_life(op[1:][odd], life[1:][odd]):
         yield from _hole(evidence, each, part, "returned a context that is attached elsewhere")
 
 
@@ -106,39 +109,36 @@ def got_detached(evidence: Evidence) -> Iterator[Candidate]:
     """Find gets of a context that by the log was attached to nothing."""
     if _is_blind(evidence):
         return
-    known = np.zeros(len(evidence.replay.contexts), np.bool_)
-    known[evidence.lives_that("birth", "allocated")] = True
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    effect = evidence.ops.effect()
-    steps = np.flatnonzero((evidence.step("link") == 0) | evidence.step("freed"))
-    steps = steps[np.isin(effect[op[steps]], (Effect.GET, Effect.GET_MANY)) & known[life[steps]]]
-    for each, part in by_life(op[steps], life[steps]):
+    steps = steps_having(evidence, Effect.GET, Effect.GET_MANY)
+    steps = steps[(evidence.step("link")[steps] == 0) | evidence.step("freed")[steps]]
+    for each, part in by_life(*placed(evidence, steps[born(evidence)[evidence.step("context")[steps]]])):
         yield from _hole(evidence, each, part, "returned a context that was attached to nothing")
 
 
 @rule("G05", "get where contexts are not supported", severity="warning")
 def got_where_none_are(evidence: Evidence) -> Iterator[Candidate]:
     """Find gets of file, stream and handle contexts in callbacks, and for files, that know none."""
-    ops = evidence.ops
-    gets = np.isin(ops.effect(), (Effect.GET, Effect.GET_MANY)) & ((kinds(evidence) & ON_FILES) != 0)
-    place = ops.has("major") & ops.has("phase")
-    major, phase = ops["major"], ops["phase"]
-    refused = failed(evidence) | (ops["context"] == 0)
-    words = {
-        "for a paging file, which has no contexts": ops.has("paging_file") & ops["paging_file"],
-        "in a pre-create callback, where the file is not open yet": place
-        & (major == CREATE)
-        & (phase == PRE),
-        "in a post-close callback, where the file is gone": place & (major == CLOSE) & (phase > PRE),
-        "during IRP_MJ_NETWORK_QUERY_OPEN, whose file object is none": place & (major == NETWORK_QUERY_OPEN),
-    }
-    for text, where in words.items():
-        found = gets & where
-        doubts = (_OWN_OPEN,) if "pre-create" in text else ()
-        yield from per_site(evidence, np.flatnonzero(found & ~refused), f"was called {text}", doubts=doubts)
-        yield from per_site(
-            evidence, np.flatnonzero(found & refused), f"was called {text}, and refused", severity="note"
-        )
+    ops, rows = evidence.ops, having(evidence, Effect.GET, Effect.GET_MANY)
+    rows = rows[(kinds(evidence)[rows] & ON_FILES) != 0]
+    place = ops.has("major")[rows] & ops.has("phase")[rows]
+    major, phase = ops["major"][rows], ops["phase"][rows]
+    paging = ops.has("paging_file")[rows] & ops["paging_file"][rows]
+    refused = failed(evidence, rows) | (ops["context"][rows] == 0)
+    opening, closing = (major == CREATE) & (phase == PRE), (major == CLOSE) & (phase > PRE)
+    places = (
+        ("for a paging file, which has no contexts", paging, ()),
+        ("in a pre-create callback, where the file is not open yet", place & opening, (_OWN_OPEN,)),
+        ("in a post-close callback, where the file is gone", place & closing, ()),
+        (
+            "in IRP_MJ_NETWORK_QUERY_OPEN, whose file object is none",
+            place & (major == NETWORK_QUERY_OPEN),
+            (),
+        ),
+    )
+    for text, there, doubts in places:
+        yield from per_site(evidence, rows[there & ~refused], f"was called {text}", doubts=doubts)
+        words = f"was called {text}, and refused"
+        yield from per_site(evidence, rows[there & refused], words, severity="note")
 
 
 def _is_blind(evidence: Evidence) -> bool:

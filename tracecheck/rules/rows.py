@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tracecheck.fltmgr import TYPE_NAMES, ContextType, Effect
 from tracecheck.operations.table import ASSUMED
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.registry import Candidate
@@ -21,6 +22,52 @@ MOST = 100
 _OF_PROFILE = "a message of the driver's own tells it, which need not say what the call was given"
 _ASSUMED = "that the call succeeded is assumed, as no line says that it failed"
 NOTHING: frozenset[str] = frozenset()
+
+
+def having(evidence: Evidence, *effects: Effect) -> Ints:
+    """Find the operations of some effects: most rules look at a small part of all."""
+    ops = evidence.ops
+    return ops.once(f"having {effects}", lambda: np.flatnonzero(_among(effects)[ops.effect()]))
+
+
+def steps_having(evidence: Evidence, *effects: Effect) -> Ints:
+    """Find the steps whose operations are of some effects."""
+
+    def make() -> NDArray[Any]:
+        return np.flatnonzero(_among(effects)[evidence.ops.effect()][evidence.step("operation")])
+
+    return evidence.ops.once(f"steps having {effects}", make)
+
+
+def _among(effects: tuple[Effect, ...]) -> Bools:
+    table = np.zeros(256, np.bool_)
+    table[list(effects)] = True
+    return table
+
+
+def own(evidence: Evidence, steps: Ints) -> Ints:
+    """Keep of some steps those on the context that the operation was given or returned, not on an old one."""
+    life = evidence.step("context")[steps]
+    mine = evidence.ops["context"][evidence.step("operation")[steps]] == evidence.context("pointer")[life]
+    kept: Ints = steps[mine]
+    return kept
+
+
+def placed(evidence: Evidence, steps: Ints) -> tuple[Ints, Ints]:
+    """Give the operations of some steps, and their lives."""
+    op, life = evidence.step("operation")[steps], evidence.step("context")[steps]
+    return op.astype(np.int64), life.astype(np.int64)
+
+
+def born(evidence: Evidence) -> Bools:
+    """Tell of which lives the allocation is in the capture."""
+
+    def make() -> NDArray[Any]:
+        known = np.zeros(len(evidence.replay.contexts), np.bool_)
+        known[evidence.lives_that("birth", "allocated")] = True
+        return known
+
+    return evidence.ops.once("born", make)
 
 
 def kinds(evidence: Evidence) -> NDArray[np.uint16]:
@@ -71,8 +118,8 @@ def by_site(evidence: Evidence, rows: Ints) -> Iterator[Ints]:
     site = np.where(ops.has("site")[rows], ops["site"][rows].astype(np.int64) + 1, 0)
     # Where only the function is known, it stands for the site.
     site = np.where(site == 0, -evidence.function[rows], site)
-    columns = np.stack([ops["routine"][rows].astype(np.int64), site, kinds(evidence)[rows].astype(np.int64)])
-    group = np.unique(columns, axis=1, return_inverse=True)[1].reshape(-1)
+    key = (ops["routine"][rows].astype(np.int64) << 48) + (site << 16) + kinds(evidence)[rows]
+    group = np.unique(key, return_inverse=True)[1].reshape(-1)
     order = np.argsort(group, kind="stable")
     parts = np.split(rows[order], np.flatnonzero(np.diff(group[order])) + 1)
     yield from sorted(parts, key=lambda part: int(part[0]))
@@ -156,13 +203,25 @@ def assumed(evidence: Evidence, op: int) -> tuple[str, ...]:
     return (_ASSUMED,) if has and evidence.ops[ASSUMED.name][op] else ()
 
 
-def status_is(evidence: Evidence, status: int) -> Bools:
-    """Tell which operations were logged with a status."""
-    mask: Bools = evidence.ops.has("status") & (evidence.ops["status"] == status)
+def status_is(evidence: Evidence, rows: Ints, status: int) -> Bools:
+    """Tell which of some operations were logged with a status."""
+    mask: Bools = evidence.ops.has("status")[rows] & (evidence.ops["status"][rows] == status)
     return mask
 
 
-def failed(evidence: Evidence) -> Bools:
-    """Tell which operations were logged with a status that is an error."""
-    mask: Bools = evidence.ops.has("status") & ~evidence.ops.succeeded()
+def failed(evidence: Evidence, rows: Ints) -> Bools:
+    """Tell which of some operations were logged with a status that is an error."""
+    mask: Bools = evidence.ops.has("status")[rows] & ~evidence.ops.succeeded()[rows]
     return mask
+
+
+def null(evidence: Evidence, rows: Ints) -> Ints:
+    """Keep of some operations those that were given a context which was logged as 0."""
+    ops = evidence.ops
+    nulls: Ints = rows[ops["has_context"][rows] & (ops["context"][rows] == 0)]
+    return nulls
+
+
+def type_name(kind: int) -> str:
+    """Name a context type, or give the number of one that there is not."""
+    return TYPE_NAMES[ContextType(kind)].lower() if kind in list(TYPE_NAMES) else hex(kind)

@@ -21,18 +21,24 @@ from tracecheck.rules.gets import CREATE, ON_FILES, PRE
 from tracecheck.rules.registry import OVER_RELEASES, Candidate, rule
 from tracecheck.rules.releases import used_after_free, used_without_reference
 from tracecheck.rules.rows import (
-    Bools,
+    Ints,
     assumed,
     born_as,
     by_life,
     by_site,
     called,
     failed,
+    having,
     lives_of,
+    null,
     one,
+    own,
     per_site,
+    placed,
     status_is,
+    steps_having,
     told,
+    type_name,
 )
 
 _ALLOCATE = frozenset({"FltAllocateContext"})
@@ -48,7 +54,7 @@ _NO_STATUS = "whether the call failed was not logged"
 @rule("S01", "set of a context that is already attached")
 def set_twice(evidence: Evidence) -> Iterator[Candidate]:
     """Find sets that returned STATUS_FLT_CONTEXT_ALREADY_LINKED."""
-    rows = np.flatnonzero(_sets(evidence) & status_is(evidence, STATUS_FLT_CONTEXT_ALREADY_LINKED))
+    rows = _refused(evidence, STATUS_FLT_CONTEXT_ALREADY_LINKED)
     for life, part in by_life(rows, lives_of(evidence, rows)):
         doubts = assumed(evidence, int(part[0]))
         yield one(evidence, life, part, "was given a context that is attached already", doubts=doubts)
@@ -57,16 +63,14 @@ def set_twice(evidence: Evidence) -> Iterator[Candidate]:
 @rule("S02", "context of another type given to a set")
 def set_of_another_type(evidence: Evidence) -> Iterator[Candidate]:
     """Find sets of a context that was allocated as another type; for profiles M05 tells."""
-    if evidence.coverage.profile or not len(evidence.replay.contexts):
+    if evidence.coverage.profile:
         return
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    steps = np.flatnonzero(_sets(evidence)[op])
-    steps = steps[evidence.ops["context"][op[steps]] == evidence.context("pointer")[life[steps]]]
-    born = born_as(evidence, life[steps])
-    odd = (born != 0) & (born != evidence.ops.slot_type()[op[steps]])
-    for each, part in by_life(op[steps[odd]], life[steps[odd]]):
-        name = _type_name(int(born_as(evidence, np.array([each]))[0]))
-        doubts = () if failed(evidence)[part[0]] else (_WENT_WELL,)
+    op, life = placed(evidence, own(evidence, steps_having(evidence, Effect.SET)))
+    kind = born_as(evidence, life)
+    odd = (kind != 0) & (kind != evidence.ops.slot_type()[op])
+    for each, part in by_life(op[odd], life[odd]):
+        name = type_name(int(born_as(evidence, np.array([each]))[0]))
+        doubts = () if failed(evidence, part[:1])[0] else (_WENT_WELL,)
         words = f"was given a context that was allocated as {name}"
         yield one(evidence, each, part, words, doubts=doubts, needs=_ALLOCATE)
 
@@ -74,13 +78,14 @@ def set_of_another_type(evidence: Evidence) -> Iterator[Candidate]:
 @rule("S03", "set on a file object that is not open yet")
 def set_before_open(evidence: Evidence) -> Iterator[Candidate]:
     """Find sets of file, stream and handle contexts in pre-create callbacks."""
-    ops = evidence.ops
-    place = ops.has("major") & (ops["major"] == CREATE) & ops.has("phase") & (ops["phase"] == PRE)
-    rows = np.flatnonzero(_sets(evidence) & place & ((ops.slot_type() & ON_FILES) != 0))
+    ops, rows = evidence.ops, _sets(evidence)
+    place = ops.has("major")[rows] & (ops["major"][rows] == CREATE)
+    place &= ops.has("phase")[rows] & (ops["phase"][rows] == PRE)
+    rows = rows[place & ((ops.slot_type()[rows] & ON_FILES) != 0)]
     words = "was called in a pre-create callback, where the file is not open yet"
-    refused, good = failed(evidence)[rows], (ops.has("status") & ops.succeeded())[rows]
+    good = ops.has("status")[rows] & ops.succeeded()[rows]
     for life, part in by_life(rows[~good], lives_of(evidence, rows[~good])):
-        unknown = () if refused[np.searchsorted(rows, part[0])] else (_NO_STATUS,)
+        unknown = () if failed(evidence, part[:1])[0] else (_NO_STATUS,)
         yield one(evidence, life, part, words, doubts=(*told(evidence, int(part[0])), *unknown))
     yield from per_site(evidence, rows[good], words, doubts=(_OWN_OPEN,), severity="note")
 
@@ -88,17 +93,18 @@ def set_before_open(evidence: Evidence) -> Iterator[Candidate]:
 @rule("S05", "set while draining", severity="warning", sound=False)
 def set_while_draining(evidence: Evidence) -> Iterator[Candidate]:
     """Find sets in post-operation callbacks that were called to clean up only."""
-    ops = evidence.ops
-    place = ops.has("phase") & (ops["phase"] == _DRAINING) & _sets(evidence)
+    ops, rows = evidence.ops, _sets(evidence)
+    rows = rows[ops.has("phase")[rows] & (ops["phase"][rows] == _DRAINING)]
+    refused = failed(evidence, rows)
     words = "was called in a post-operation callback that was called to clean up only"
-    yield from per_site(evidence, np.flatnonzero(place & ~failed(evidence)), words)
-    yield from per_site(evidence, np.flatnonzero(place & failed(evidence)), words, severity="note")
+    yield from per_site(evidence, rows[~refused], words)
+    yield from per_site(evidence, rows[refused], words, severity="note")
 
 
 @rule("S06", "set while the object is going away", severity="note", sound=False)
 def set_while_going(evidence: Evidence) -> Iterator[Candidate]:
     """Find sets that returned STATUS_FLT_DELETING_OBJECT."""
-    rows = np.flatnonzero(_sets(evidence) & status_is(evidence, STATUS_FLT_DELETING_OBJECT))
+    rows = _refused(evidence, STATUS_FLT_DELETING_OBJECT)
     yield from per_site(evidence, rows, "came while its instance or volume was going away")
 
 
@@ -108,20 +114,15 @@ def replaced_in_use(evidence: Evidence) -> Iterator[Candidate]:
 
     A driver may mean it so, and nothing in a log tells that it does not: it is a note.
     """
-    ops, effect = evidence.ops, evidence.ops.effect()
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    steps = np.flatnonzero((evidence.step("delta_link") < 0) & (evidence.step("owned") > 0))
-    steps = steps[_sets(evidence)[op[steps]]]
-    pointer = evidence.context("pointer")[life[steps]]
-    unnamed = (ops["context"][op[steps]] != pointer) & (ops["old_context"][op[steps]] != pointer)
-    steps = steps[unnamed]
-    uses = np.flatnonzero(np.isin(effect[op], (Effect.USE, Effect.REFERENCE))) if len(steps) else steps
-    last_use = np.zeros(len(evidence.replay.contexts), np.int64)
-    last_use[life[uses]] = op[uses]
-    steps = steps[last_use[life[steps]] > op[steps]]
-    rows, lives = op[steps], life[steps]
-    order = np.argsort(rows, kind="stable")
-    rows, lives = rows[order], lives[order]
+    ops, steps = evidence.ops, steps_having(evidence, Effect.SET)
+    steps = steps[(evidence.step("delta_link")[steps] < 0) & (evidence.step("owned")[steps] > 0)]
+    rows, lives = placed(evidence, steps)
+    pointer = evidence.context("pointer")[lives]
+    unnamed = (ops["context"][rows] != pointer) & (ops["old_context"][rows] != pointer)
+    rows, lives = rows[unnamed], lives[unnamed]
+    later = _last_use(evidence)[lives] > rows
+    order = np.argsort(rows[later], kind="stable")
+    rows, lives = rows[later][order], lives[later][order]
     for group in by_site(evidence, rows):
         first = int(lives[np.searchsorted(rows, group[0])])
         words = "replaced a context, and did not ask for it, that was used after that"
@@ -131,25 +132,25 @@ def replaced_in_use(evidence: Evidence) -> Iterator[Candidate]:
 @rule("S08", "status of a set ignored", severity="warning", sound=False)
 def set_status_ignored(evidence: Evidence) -> Iterator[Candidate]:
     """Find contexts that were used after they could not be set, in the function whose set it was."""
-    ops, effect = evidence.ops, evidence.ops.effect()
-    usual = status_is(evidence, STATUS_FLT_CONTEXT_ALREADY_DEFINED)
-    usual |= status_is(evidence, STATUS_FLT_CONTEXT_ALREADY_LINKED)
-    rows = np.flatnonzero(_sets(evidence) & failed(evidence) & ~usual & (ops["context"] != 0))
-    found: dict[int, int] = {}
-    for life, part in by_life(rows, lives_of(evidence, rows)):
-        steps = slice(evidence.first_step[life], evidence.first_step[life + 1])
-        after = evidence.step("operation")[steps].astype(np.int64)
-        uses = after[np.isin(effect[after], (Effect.USE, Effect.REFERENCE, Effect.DELETE))]
+    rows = _sets(evidence)
+    rows = rows[failed(evidence, rows)]
+    # What is attached already, or finds another one attached, may be used all the same.
+    usual = status_is(evidence, rows, STATUS_FLT_CONTEXT_ALREADY_DEFINED)
+    usual |= status_is(evidence, rows, STATUS_FLT_CONTEXT_ALREADY_LINKED)
+    rows = rows[~usual]
+    lives = lives_of(evidence, rows)
+    rows, lives = rows[lives >= 0], lives[lives >= 0]
+    later = _last_use(evidence, Effect.DELETE)[lives] > rows
+    found = {}
+    for life, part in by_life(rows[later], lives[later]):
         for row in part[:_LOOKED_AT].tolist():
-            mine = uses[(uses > row) & (ops.thread()[uses] == ops.thread()[row])]
-            mine = mine[(evidence.function[mine] == evidence.function[row]) & (evidence.function[row] != 0)]
-            if len(mine) and not _set_between(evidence, after, row, int(mine[0])):
-                found[row] = int(mine[0])
+            use = _use_after(evidence, life, row)
+            if use is not None:
+                found[row] = use
                 break
     for group in by_site(evidence, np.array(sorted(found), np.int64)):
-        first = int(group[0])
         life = int(lives_of(evidence, group[:1])[0])
-        words = f"failed, and {called(evidence, found[first])} went on with the context all the same"
+        words = f"failed, and {called(evidence, found[int(group[0])])} went on with the context all the same"
         yield one(evidence, life, group, words)
 
 
@@ -162,26 +163,26 @@ def set_unowned(evidence: Evidence) -> Iterator[Candidate]:
 @rule("S10", "allocate and set without looking first", severity="note", sound=False)
 def set_without_looking(evidence: Evidence) -> Iterator[Candidate]:
     """Find call sites of which a large part of the sets finds a context already there."""
-    exists = status_is(evidence, STATUS_FLT_CONTEXT_ALREADY_DEFINED)
-    for group in by_site(evidence, np.flatnonzero(_sets(evidence))):
-        there = group[exists[group]]
-        if len(there) >= _LEAST_SETS and len(there) > _RATE * len(group):
-            words = f"found a context already there at {len(there):,} of {len(group):,} calls"
+    ops, rows = evidence.ops, _sets(evidence)
+    for there in by_site(evidence, _refused(evidence, STATUS_FLT_CONTEXT_ALREADY_DEFINED)):
+        if len(there) < _LEAST_SETS:
+            continue
+        first = int(there[0])
+        of_site = (ops["site"][rows] == ops["site"][first]) & (ops["routine"][rows] == ops["routine"][first])
+        every = int(np.count_nonzero(of_site & (evidence.function[rows] == evidence.function[first])))
+        if len(there) > _RATE * every:
+            words = f"found a context already there at {len(there):,} of {every:,} calls"
             life = int(lives_of(evidence, there[:1])[0])
-            yield replace(
-                one(evidence, life, there, ""), message=f"{called(evidence, int(there[0]))} {words}"
-            )
+            yield replace(one(evidence, life, there, ""), message=f"{called(evidence, first)} {words}")
 
 
 @rule("S11", "set without a context or with an unknown operation")
 def set_of_nothing(evidence: Evidence) -> Iterator[Candidate]:
     """Find sets whose new context was logged as 0, and sets of an operation that there is not."""
-    ops = evidence.ops
-    null = np.flatnonzero(_sets(evidence) & ops["has_context"] & (ops["context"] == 0))
-    for group in by_site(evidence, null):
+    ops, rows = evidence.ops, _sets(evidence)
+    for group in by_site(evidence, null(evidence, rows)):
         yield one(evidence, -1, group, "was given NULL", doubts=told(evidence, int(group[0])))
-    strange = ops.has("operation") & (ops["operation"] > KEEP_IF_EXISTS) & (ops["context"] != 0)
-    rows = np.flatnonzero(_sets(evidence) & strange)
+    rows = rows[ops.has("operation")[rows] & (ops["operation"][rows] > KEEP_IF_EXISTS)]
     for life, part in by_life(rows, lives_of(evidence, rows)):
         words = f"was given the operation {int(ops['operation'][part[0]])}, which is neither replace nor keep"
         yield one(evidence, life, part, words, doubts=told(evidence, int(part[0])))
@@ -190,15 +191,13 @@ def set_of_nothing(evidence: Evidence) -> Iterator[Candidate]:
 @rule("S12", "volume context set by each instance", severity="warning", sound=False)
 def set_by_each_instance(evidence: Evidence) -> Iterator[Candidate]:
     """Find call sites that set volume contexts, mostly to find one there, without a get before."""
-    ops = evidence.ops
-    volume = _sets(evidence) & (ops.slot_type() == ContextType.VOLUME)
-    exists = status_is(evidence, STATUS_FLT_CONTEXT_ALREADY_DEFINED)
-    for group in by_site(evidence, np.flatnonzero(volume & exists)):
+    rows = _refused(evidence, STATUS_FLT_CONTEXT_ALREADY_DEFINED)
+    for group in by_site(evidence, rows[evidence.ops.slot_type()[rows] == ContextType.VOLUME]):
         blind = [row for row in group[:_LOOKED_AT].tolist() if not _looked(evidence, row)]
         if blind:
-            rows = np.array(blind)
-            life = int(lives_of(evidence, rows[:1])[0])
-            yield one(evidence, life, rows, "found that another instance had set the volume's context")
+            life = int(lives_of(evidence, np.array(blind[:1]))[0])
+            words = "found that another instance had set the volume's context"
+            yield one(evidence, life, np.array(blind), words)
 
 
 def of_uses(evidence: Evidence, effect: Effect, words: str) -> Iterator[Candidate]:
@@ -214,17 +213,38 @@ def of_uses(evidence: Evidence, effect: Effect, words: str) -> Iterator[Candidat
                 yield replace(base, operations=(ops[0], *rest), message=text, cause=cause)
 
 
-def _sets(evidence: Evidence) -> Bools:
-    mask: Bools = evidence.ops.effect() == Effect.SET
-    return mask
+def _sets(evidence: Evidence) -> Ints:
+    return having(evidence, Effect.SET)
 
 
-def _set_between(
-    evidence: Evidence, steps: np.ndarray[tuple[int], np.dtype[np.int64]], one: int, two: int
-) -> bool:
-    """Tell whether a life was set after one operation and before another."""
-    between = steps[(steps > one) & (steps < two)]
-    return bool((_sets(evidence)[between] & evidence.ops.succeeded()[between]).any())
+def _refused(evidence: Evidence, status: int) -> Ints:
+    """Find the sets that returned a status."""
+    rows = _sets(evidence)
+    return rows[status_is(evidence, rows, status)]
+
+
+def _last_use(evidence: Evidence, *more: Effect) -> Ints:
+    """Find the last operation on each life that shows that somebody goes on with it; 0 where none does."""
+    op, life = placed(evidence, steps_having(evidence, Effect.USE, Effect.REFERENCE, *more))
+    last = np.zeros(len(evidence.replay.contexts), np.int64)
+    np.maximum.at(last, life, op)
+    return last
+
+
+def _use_after(evidence: Evidence, life: int, row: int) -> int | None:
+    """Find the first use of a context by the function that failed to set it, unless it was set meanwhile."""
+    ops, effect = evidence.ops, evidence.ops.effect()
+    mine = evidence.step("operation")[evidence.first_step[life] : evidence.first_step[life + 1]].astype(
+        np.int64
+    )
+    mine = mine[(mine > row) & (ops.thread()[mine] == ops.thread()[row])]
+    uses = mine[np.isin(effect[mine], (Effect.USE, Effect.REFERENCE, Effect.DELETE))]
+    uses = uses[(evidence.function[uses] == evidence.function[row]) & (evidence.function[row] != 0)]
+    if not len(uses):
+        return None
+    between = mine[mine < uses[0]]
+    set_ = (effect[between] == Effect.SET) & ops.succeeded()[between]
+    return None if set_.any() else int(uses[0])
 
 
 def _looked(evidence: Evidence, row: int) -> bool:
@@ -236,7 +256,3 @@ def _looked(evidence: Evidence, row: int) -> bool:
         and ops["status"][one] == STATUS_NOT_FOUND
         for one in before(evidence, row, 16)
     )
-
-
-def _type_name(kind: int) -> str:
-    return str(ContextType(kind).name).lower()

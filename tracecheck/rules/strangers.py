@@ -10,19 +10,19 @@ from tracecheck.fltmgr import RELEASES, Effect, acquires
 from tracecheck.replay.played import PATIENCE
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.registry import Candidate, rule
-from tracecheck.rules.rows import MOST, Ints, born_as, by_life, by_site, one, told
+from tracecheck.rules.rows import MOST, Ints, born, born_as, by_life, by_site, having, null, one, placed, told
 
 _ALLOCATE = frozenset({"FltAllocateContext"})
 _CLEANUP = frozenset({"ContextCleanup"})
 _FREE = "ExFreePoolWithTag"
 _NAMING = (Effect.ALLOCATE, Effect.GET, Effect.GET_MANY, Effect.SET, Effect.DELETE_BY_OBJECT)
 _NO_SIZE = 1
+_TWO = 2
 
 
 def null_releases(evidence: Evidence) -> Ints:
     """Find the releases of a context that was logged as 0."""
-    ops = evidence.ops
-    return np.flatnonzero((ops.effect() == Effect.RELEASE) & ops["has_context"] & (ops["context"] == 0))
+    return null(evidence, having(evidence, Effect.RELEASE))
 
 
 @rule("R07", "release of a pointer that is no context")
@@ -52,9 +52,7 @@ def released_a_stranger(evidence: Evidence) -> Iterator[Candidate]:
 @rule("R08", "release of NULL")
 def released_null(evidence: Evidence) -> Iterator[Candidate]:
     """Find FltReleaseContext, FltReferenceContext and FltDeleteContext of a context logged as 0."""
-    ops = evidence.ops
-    concerned = np.isin(ops.effect(), (Effect.RELEASE, Effect.REFERENCE, Effect.DELETE))
-    rows = np.flatnonzero(concerned & ops["has_context"] & (ops["context"] == 0))
+    rows = null(evidence, having(evidence, Effect.RELEASE, Effect.REFERENCE, Effect.DELETE))
     for group in by_site(evidence, rows):
         yield one(evidence, -1, group, "was given NULL", doubts=told(evidence, int(group[0])))
 
@@ -67,7 +65,7 @@ def freed_by_hand(evidence: Evidence) -> Iterator[Candidate]:
     if _FREE not in names or not len(evidence.replay.contexts):
         return
     rows = np.flatnonzero((ops["routine"] == names.index(_FREE)) & (ops["context"] != 0))
-    cleans = bool((ops.effect() == Effect.CLEANUP).any())
+    cleans = bool(len(having(evidence, Effect.CLEANUP)))
     for life, part in by_life(rows, _around(evidence, rows)):
         live = [row for row in part[:MOST].tolist() if _is_live(evidence, life, row, cleans)]
         if live:
@@ -78,14 +76,16 @@ def freed_by_hand(evidence: Evidence) -> Iterator[Candidate]:
 @rule("R13", "context of another filter")
 def crossed_filters(evidence: Evidence) -> Iterator[Candidate]:
     """Find operations that name a filter and a context which another filter allocated."""
-    ops, known = evidence.ops, evidence.lives_that("birth", "allocated")
-    if not len(known):
+    ops, known = evidence.ops, np.flatnonzero(born(evidence))
+    # Of the calls that name a filter, one of each filter's is enough to tell whether there are two.
+    filters = np.unique(ops["filter"])
+    if not len(known) or np.count_nonzero(filters) < _TWO:
         return
     owner = np.zeros(len(evidence.replay.contexts), np.uint64)
     owner[known] = ops["filter"][evidence.step("operation")[evidence.first_step[known]]]
-    op, life = evidence.step("operation").astype(np.int64), evidence.step("context").astype(np.int64)
-    steps = np.flatnonzero((ops["filter"][op] != 0) & (ops["filter"][op] != owner[life]) & (owner[life] != 0))
-    for each, part in by_life(op[steps], life[steps]):
+    op, life = placed(evidence, np.flatnonzero(ops["filter"][evidence.step("operation")]))
+    odd = (ops["filter"][op] != owner[life]) & (owner[life] != 0)
+    for each, part in by_life(op[odd], life[odd]):
         words = f"by another filter than the one that allocated it ({int(owner[each]):#x})"
         yield one(evidence, each, part, words, needs=_ALLOCATE, doubts=told(evidence, int(part[0])))
 
@@ -112,9 +112,7 @@ def _saw_the_start(evidence: Evidence, unknown: Ints) -> bool:
 
 def _of_the_born(evidence: Evidence) -> Ints:
     """Give the steps of lives of known birth."""
-    known = np.zeros(len(evidence.replay.contexts), np.bool_)
-    known[evidence.lives_that("birth", "allocated")] = True
-    return np.flatnonzero(known[evidence.step("context")])
+    return np.flatnonzero(born(evidence)[evidence.step("context")])
 
 
 def _follows(evidence: Evidence, life: int) -> bool:
@@ -125,17 +123,17 @@ def _follows(evidence: Evidence, life: int) -> bool:
 def _around(evidence: Evidence, rows: Ints) -> Ints:
     """Find the life in whose memory each freed address lies, the last that began before; -1 for none."""
     pointer = evidence.context("pointer")
-    born = evidence.step("operation")[evidence.first_step[:-1]].astype(np.int64)
+    births = evidence.step("operation")[evidence.first_step[:-1]].astype(np.int64)
     address = evidence.ops["context"][rows]
     distinct, first = np.unique(pointer, return_index=True)
     base = np.searchsorted(distinct, address, "right") - 1
     # Lives of one pointer follow each other: the pointer's place and the birth sort as the table does.
-    key = (np.repeat(np.arange(len(distinct)), np.diff(np.append(first, len(pointer)))) << 32) + born
+    key = (np.repeat(np.arange(len(distinct)), np.diff(np.append(first, len(pointer)))) << 32) + births
     at = np.searchsorted(key, (base << 32) + rows) - 1
     good = (base >= 0) & (at >= 0)
     good[good] = pointer[at[good]] == distinct[base[good]]
     size = np.where(
-        born_as(evidence, np.maximum(at, 0)) != 0, evidence.ops["size"][born[np.maximum(at, 0)]], 0
+        born_as(evidence, np.maximum(at, 0)) != 0, evidence.ops["size"][births[np.maximum(at, 0)]], 0
     )
     inside = address - pointer[np.maximum(at, 0)] < np.maximum(size, _NO_SIZE)
     return np.where(good & inside, at, -1)
