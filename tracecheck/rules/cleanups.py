@@ -174,8 +174,9 @@ def _never_cleaned(evidence: Evidence, times: Ints) -> Bools:
     faulty = np.zeros(size, np.bool_)
     faulty[evidence.step("context")[evidence.step("fault") != 0]] = True
     kind = evidence.context("context_type")
-    usual = np.isin(kind, np.unique(kind[times > 0]))
-    found: Bools = freed & ~faulty & usual & (times == 0)
+    usual = np.zeros(1 << 16, np.bool_)
+    usual[kind[times > 0]] = True
+    found: Bools = freed & ~faulty & usual[kind] & (times == 0)
     found &= (evidence.context("owned") == 0) & (evidence.context("link") == 0)
     # A work item that cleans up may come a little later.
     found &= evidence.context("last") + PATIENCE < evidence.end

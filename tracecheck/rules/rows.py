@@ -34,7 +34,9 @@ def steps_having(evidence: Evidence, *effects: Effect) -> Ints:
     """Find the steps whose operations are of some effects."""
 
     def make() -> NDArray[Any]:
-        return np.flatnonzero(_among(effects)[evidence.ops.effect()][evidence.step("operation")])
+        ops = evidence.ops
+        of_steps = ops.once("effect of steps", lambda: ops.effect()[evidence.step("operation")])
+        return np.flatnonzero(_among(effects)[of_steps])
 
     return evidence.ops.once(f"steps having {effects}", make)
 

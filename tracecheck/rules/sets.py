@@ -21,6 +21,7 @@ from tracecheck.rules.gets import CREATE, ON_FILES, PRE
 from tracecheck.rules.registry import OVER_RELEASES, Candidate, rule
 from tracecheck.rules.releases import used_after_free, used_without_reference
 from tracecheck.rules.rows import (
+    MOST,
     Ints,
     assumed,
     born_as,
@@ -210,7 +211,7 @@ def of_uses(evidence: Evidence, effect: Effect, words: str) -> Iterator[Candidat
                 rest = [op for op in base.operations if op not in ops[:1]]
                 cause = (evidence.names("routine", ops[0]), evidence.names("function", ops[0]))
                 text = f"{called(evidence, ops[0])} {words}"
-                yield replace(base, operations=(ops[0], *rest), message=text, cause=cause)
+                yield replace(base, operations=(ops[0], *rest)[:MOST], message=text, cause=cause)
 
 
 def _sets(evidence: Evidence) -> Ints:

@@ -17,7 +17,6 @@ _CLEANUP = frozenset({"ContextCleanup"})
 _FREE = "ExFreePoolWithTag"
 _NAMING = (Effect.ALLOCATE, Effect.GET, Effect.GET_MANY, Effect.SET, Effect.DELETE_BY_OBJECT)
 _NO_SIZE = 1
-_TWO = 2
 
 
 def null_releases(evidence: Evidence) -> Ints:
@@ -77,9 +76,8 @@ def freed_by_hand(evidence: Evidence) -> Iterator[Candidate]:
 def crossed_filters(evidence: Evidence) -> Iterator[Candidate]:
     """Find operations that name a filter and a context which another filter allocated."""
     ops, known = evidence.ops, np.flatnonzero(born(evidence))
-    # Of the calls that name a filter, one of each filter's is enough to tell whether there are two.
-    filters = np.unique(ops["filter"])
-    if not len(known) or np.count_nonzero(filters) < _TWO:
+    named = ops["filter"][ops["filter"] != 0]
+    if not len(known) or not (named != named[:1]).any():
         return
     owner = np.zeros(len(evidence.replay.contexts), np.uint64)
     owner[known] = ops["filter"][evidence.step("operation")[evidence.first_step[known]]]
