@@ -62,9 +62,11 @@ def deleted_anyway(evidence: Evidence) -> Iterator[Candidate]:
         return
     sets = steps_having(evidence, Effect.SET)
     of_sets = evidence.step("context")[sets[evidence.step("delta_link")[sets] > 0]]
-    attached = len(np.unique(of_sets[types[of_sets] == ContextType.STREAMHANDLE]))
+    attached = np.unique(of_sets[types[of_sets] == ContextType.STREAMHANDLE])
+    filters = evidence.context("filter")
     for group in by_site(evidence, rows):
-        if len(group) >= _LEAST and 2 * len(group) > attached:
-            first = int(lives[np.searchsorted(rows, group[0])])
+        first = int(lives[np.searchsorted(rows, group[0])])
+        of_filter = np.count_nonzero(filters[attached] == filters[first])
+        if len(group) >= _LEAST and 2 * len(group) > of_filter:
             words = "took off contexts of handles that were being closed, as the filter manager does itself"
             yield one(evidence, first, group, words)
