@@ -24,13 +24,20 @@ GOT_MANY = "got many"
 
 # How far back a flow is followed, rows of its thread.
 _FAR = 32
-_FILLS = (
-    Effect.ALLOCATE,
-    Effect.GET,
-    Effect.GET_MANY,
-    Effect.REFERENCE,
-    Effect.SET,
-    Effect.DELETE_BY_OBJECT,
+# Plain numbers: members of an enum are slow to compare with.
+_FILLS = frozenset(
+    int(effect)
+    for effect in (
+        Effect.ALLOCATE,
+        Effect.GET,
+        Effect.GET_MANY,
+        Effect.REFERENCE,
+        Effect.SET,
+        Effect.DELETE_BY_OBJECT,
+    )
+)
+_CLEANUP, _REFERENCE, _ALLOCATE, _SET = (
+    int(effect) for effect in (Effect.CLEANUP, Effect.REFERENCE, Effect.ALLOCATE, Effect.SET)
 )
 _END = 2
 _NO_FUNCTION = "of what functions the two calls are was not logged"
@@ -76,7 +83,7 @@ def _flow(evidence: Evidence, op: int) -> Iterator[int]:
     ops, effect, function = evidence.ops, evidence.ops.effect(), evidence.function
     inside = False
     for row in before(evidence, op):
-        if effect[row] == Effect.CLEANUP:
+        if effect[row] == _CLEANUP:
             inside = bool(ops["phase"][row] == _END)
         elif not inside:
             if function[op] and function[row] and function[op] != function[row]:
@@ -98,11 +105,11 @@ def filled_stale(evidence: Evidence, op: int, life: int) -> Filled | None:
     ops, effect, kind = evidence.ops, evidence.ops.effect(), kinds(evidence)
     pointer, type_ = int(ops["context"][op]), int(evidence.context("context_type")[life])
     for row in _flow(evidence, op):
-        if effect[row] not in _FILLS:
+        if int(effect[row]) not in _FILLS:
             continue
         if pointer in (int(ops["context"][row]), int(ops["old_context"][row])):
             return None
-        if effect[row] == Effect.REFERENCE or kind[row] not in (0, type_):
+        if effect[row] == _REFERENCE or kind[row] not in (0, type_):
             continue
         how = _outcome(evidence, row)
         return Filled(row, how, _unknown_function(evidence, row, op)) if how else None
@@ -113,12 +120,12 @@ def filled_null(evidence: Evidence, op: int) -> Filled | None:
     """Find the call that left NULL in the variable that an operation was given."""
     ops, effect = evidence.ops, evidence.ops.effect()
     for row in _flow(evidence, op):
-        if effect[row] not in _FILLS:
+        if int(effect[row]) not in _FILLS:
             continue
         how = _outcome(evidence, row)
-        if effect[row] == Effect.ALLOCATE and not ops.succeeded()[row]:
+        if effect[row] == _ALLOCATE and not ops.succeeded()[row]:
             return None
-        if how and not (effect[row] == Effect.SET and not ops["has_old_context"][row]):
+        if how and not (effect[row] == _SET and not ops["has_old_context"][row]):
             doubts = _unknown_function(evidence, row, op)
             gap = evidence.gap_during(int(ops["time"][row]), int(ops["time"][op]))
             return Filled(row, how, (*doubts, f"{gap}, between the two calls") if gap else doubts)

@@ -249,11 +249,19 @@ def _use_after(evidence: Evidence, life: int, row: int) -> int | None:
 
 
 def _looked(evidence: Evidence, row: int) -> bool:
-    """Tell whether a thread had found no context on the volume before it tried to set one."""
-    ops = evidence.ops
+    """Tell whether a thread may have found no context on the volume before it allocated the one to set."""
+    ops, effect = evidence.ops, evidence.ops.effect()
+    rows = before(evidence, row, 16)
+    made = [
+        one for one in rows if effect[one] == Effect.ALLOCATE and ops["context"][one] == ops["context"][row]
+    ]
+    older = [one for one in rows if made and one < made[0]]
+    # What the thread did before is to be seen: else it may have looked.
+    if not older or evidence.gap_during(int(ops["time"][older[0]]), int(ops["time"][row])):
+        return True
     return any(
         ops["volume"][one] == ops["volume"][row]
-        and ops.effect()[one] == Effect.GET
+        and effect[one] == Effect.GET
         and ops["status"][one] == STATUS_NOT_FOUND
-        for one in before(evidence, row, 16)
+        for one in older
     )
