@@ -173,6 +173,7 @@ def set_strangely(hand: Injection) -> Steps[None]:
 
 def set_by_each(hand: Injection) -> Steps[None]:
     """Allocates the volume's context for each instance, and does not look whether it has one."""
+    file, _ = yield from hand.open(hand.volume)  # the thread has done something before
     calls, thread = hand.calls, hand.thread
     context = yield from allocate(hand, "setup.allocate-volume")
     status, old = yield from calls.set(thread, "bad.volume-set", calls.filter, hand.volume, context)
@@ -182,6 +183,7 @@ def set_by_each(hand: Injection) -> Steps[None]:
     yield 50
     yield from calls.release(thread, "setup.release-old-volume", old)
     yield from calls.release(thread, "setup.release-volume", context)
+    yield from hand.world.close(thread, file)
 
 
 def _get(hand: Injection, instance: Instance, file: FileObject) -> Steps[Context]:
