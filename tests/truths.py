@@ -12,6 +12,8 @@ from tracecheck.simulate.truth import PER_STREAM, BlockLife, FaultTruth, Life, T
 
 TYPES = {name: kind for kind, name in TYPE_NAMES.items()}
 UNSURE = 3
+#: Rules whose faults are noted and no more: they may be meant, or prove a hole in the capture and no bug.
+NOTED = frozenset({"D02", "D05", "E05", "G03", "G04", "S06", "S07", "S10"})
 SURENESS = {"definite": 0, "probable": 1, "possible": 2}
 
 
@@ -50,17 +52,14 @@ def accusations(analysis):
 def life_of(finding):
     """Name the life that a finding is about: its address and which allocation of it in the file it was.
 
-    Of a call that got no context both are 0, as in the truth. What is found of a block of a legacy context
-    names no allocation.
+    NULL, a pointer that was never allocated, and a block of a legacy context have the number 0.
     """
-    if finding["context_type"] == 0 and finding["context"]:
-        return f"{finding['context']:#x}", finding["generation"]
     return f"{finding['context'] or 0:#x}", finding["generation"] or 0
 
 
 def life_at_fault(fault):
     """Name the life of a fault as findings name it."""
-    return fault.context, None if fault.context_type == PER_STREAM else fault.seen
+    return fault.context, 0 if fault.context_type == PER_STREAM else fault.seen
 
 
 def guilty(truth):
@@ -99,7 +98,7 @@ def sureness(fault, findings):
 
 def is_sound(fault):
     """Tell whether a finding of the fault's rule is always a bug, where all it needs was logged."""
-    return RULES[fault.rule].sound
+    return RULES[fault.rule].sound and fault.rule not in NOTED
 
 
 def rows_of(analysis):

@@ -15,6 +15,12 @@ WAYS = [(code, variant) for code, rule in FAULTS.items() for variant in rule.way
 LEAKS = [(code, variant) for code, variant in WAYS if FAULTS[code].leak]
 MISUSES = [(code, variant) for code, variant in WAYS if code.startswith("R")]
 LOADED = tuple(code for code, rule in FAULTS.items() if rule.loaded)
+#: Faults whose releases and acquires do not balance in the log.
+UNEVEN = {"R01", "R02", "R06", "R07", "R09", "R11", "R12"}
+#: Faults of calls that are given NULL, or what is no context.
+LIFELESS = {("G01", "null"), ("G01", "reference"), ("G02", "member"), ("D07", "null"), ("S11", "null")}
+LIFELESS |= {("R07", "stranger"), ("R08", "release"), ("R08", "reference"), ("R08", "delete")}
+LIFELESS |= {("R09", "null"), ("R11", "null")}
 
 
 def run(code, variant="", **more):
@@ -43,9 +49,12 @@ class TestEveryFault:
         # A teardown names its stream alone.
         assert fault.context in pointers or code == "F24"
         lives = made.truth.blocks if FAULTS[code].legacy else made.truth.lives
-        life = next(x for x in lives if (x.context, x.seen) == (fault.context, fault.seen))
-        assert life.generation == fault.generation
-        assert getattr(life, "context_type", PER_STREAM) == fault.context_type
+        named = [x for x in lives if (x.context, x.seen) == (fault.context, fault.seen)]
+        if (code, variant) in LIFELESS:
+            assert (named, fault.generation, fault.seen) == ([], 0, 0)
+        else:
+            assert named[0].generation == fault.generation
+            assert getattr(named[0], "context_type", PER_STREAM) == fault.context_type
 
     def test_several_faults_come_one_after_the_other(self):
         """Each of several faults is made, as often as it is asked for."""
@@ -136,13 +145,14 @@ class TestMisuse:
         assert all(life.freed for life in made.truth.lives)
         wrong = {life for life, count in owned.items() if count}
         assert wrong <= {(fault.context, fault.generation)}
-        assert bool(wrong) == (code in ("R01", "R02"))
+        assert bool(wrong) == (code in UNEVEN or (code, variant) == ("R08", "release"))
 
     @pytest.mark.parametrize(("code", "variant"), MISUSES)
     def test_no_other_thread_touches_the_life(self, code, variant):
         """Every event of the faulty life up to the fault is of the fault's own thread, or of its worker.
 
         Only the faults whose culprit is to be found among others are made on files that others use.
+        The fault of R13 is on the volume's context, of which there is but one.
         """
         made = run(code, variant, operations=600)
         (fault,) = made.truth.faults
@@ -153,7 +163,10 @@ class TestMisuse:
             generation += event.name == "FltAllocateContext"
             if generation == fault.generation and event.fields["Sequence"] <= fault.sequence:
                 threads.add(event.tid)
-        assert len(threads) == 1 or code == "R03" or variant in culprits.WAYS.get(code, {})
+        shared = (
+            code in ("R03", "R13") or (code, variant) in LIFELESS or variant in culprits.WAYS.get(code, {})
+        )
+        assert len(threads) == 1 or shared
 
     @pytest.mark.parametrize("code", ["R01", "R02", "R03"])
     def test_a_bug_check_ends_the_capture(self, code):

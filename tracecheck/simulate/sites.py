@@ -118,6 +118,7 @@ _LOGGED = {
     "FltReleaseContexts": " ".join(_MEMBER_FIELDS[:6]),
     "FltReleaseContextsEx": " ".join(_MEMBER_FIELDS),
     "FltRegisterForDataScan": "Instance Status",
+    "ExFreePoolWithTag": "Context",
     "FltCreateSectionForDataScan": "Context Instance FileObject Stream SectionHandle SectionObject Status",
     "FltCloseSectionForDataScan": "Context Status",
     "FltSupportsStreamContexts": "FileObject Stream Status",

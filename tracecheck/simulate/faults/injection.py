@@ -156,9 +156,13 @@ class Injection:
             more: What the site logs after the context.
             thread: Who calls, if not the thread that the fault began in.
         """
+        yield from self.claim(key, context, context.pointer, *more, thread=thread)
+
+    def claim(self, key: str, context: Context, *values: int, thread: Thread | None = None) -> Steps[None]:
+        """Do as :meth:`phantom` does, for a call site that logs ``values`` and not the context first."""
         begin = self.machine.now
         yield self.machine.delay()
-        self.calls.log.write(thread or self.thread, self.calls.shape(key), begin, context.pointer, *more)
+        self.calls.log.write(thread or self.thread, self.calls.shape(key), begin, *values)
         self.blame(key, context, thread)
         if self.world.scenario.bugcheck:
             self.machine.halted = True
@@ -177,6 +181,24 @@ class Injection:
         self.calls.log.write(thread or self.thread, self.calls.shape(key), begin, *values)
         self.blame(key, None, thread)
         yield 50 + self.machine.delay()
+
+    def tell(self, key: str, *values: int) -> Steps[None]:
+        """Log a call that is not made, and is no fault either."""
+        begin = self.machine.now
+        yield self.machine.delay()
+        self.calls.log.write(self.thread, self.calls.shape(key), begin, *values)
+        yield 50 + self.machine.delay()
+
+    def make(self, key: str, context: Context, steps: Steps[None]) -> Steps[None]:
+        """Make a call that is logged before it is made, and take it down as the fault."""
+        ticks = next(steps)
+        self.blame(key, context)
+        yield ticks
+        yield from steps
+
+    def nobody(self, pointer: int = 0) -> Context:
+        """Give what is no context: NULL, or a pointer that was never allocated."""
+        return Context(pointer, 0, STREAM, self.calls.filter)
 
     def pretend(self, key: str, context: Context, thread: Thread) -> Steps[None]:
         """Log a release that only gives back what :meth:`phantom` seemed to take."""
