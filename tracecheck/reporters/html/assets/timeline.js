@@ -40,7 +40,7 @@ class Timeline extends Chart {
     const own = order.filter((each) => busiest.includes(each));
     this.laneOf = new Map(own.map((each, i) => [each, i]));
     this.laneNames = own.map((each) => this.model.thread(each));
-    if (own.length < order.length) this.laneNames.push({ ids: order.length - own.length + " more", process: null });
+    if (own.length < order.length) this.laneNames.push({ ids: "+" + (order.length - own.length), process: null });
   }
 
   // Put the steps on the axis.
