@@ -146,7 +146,7 @@ def fillings(calls: Sequence[Call], start: int, end: int, most: int = 2) -> Iter
 
 
 def stretch(calls: Sequence[Call], place: int, tolerance: int) -> tuple[int, int]:
-    """The stretch of time in which a call took effect: before its line, or behind it if it is logged first."""
+    """When a call took effect: before its line, or behind it if it is logged first."""
     call = calls[place]
     if call.end is not None:
         return call.time, call.end
