@@ -1,4 +1,4 @@
-"""`tracecheck check` on a simulated trace, whole process.
+"""`tracecheck check` on a simulated trace, whole process: with all rules, and with the first ones alone.
 
 python benchmarks/check.py [--operations 2000000] [--runs 3] [--fault R01]
 """
@@ -13,7 +13,15 @@ from pathlib import Path
 
 from measure import Timed, machine, measure, table
 
+#: The rules of the first version.
+FIRST = ("L01", "L02", "L03", "L09", "R01", "R02", "R03", "R04", "R05", "M01", "M04")
 RUN = "import sys; from tracecheck.cli import main; sys.exit(main())"
+
+#: The same with those alone: what else is in the table of rules is taken out before it is applied.
+FEW = (
+    "import sys; from tracecheck.rules import RULES; "
+    f"[RULES.pop(code) for code in set(RULES) - set({FIRST})]; " + RUN.removeprefix("import sys; ")
+)
 
 
 def main() -> None:
@@ -34,10 +42,12 @@ def main() -> None:
         check = Timed(
             "check", [sys.executable, "-c", RUN, "check", str(trace), "--format", "json"], given.runs
         )
-        measure([check])
+        few = Timed("the first rules alone", [sys.executable, "-c", FEW, *check.command[3:]], given.runs)
+        check.name = "all rules"
+        measure([few, check])
         operations = json.loads(check.output)["summary"]["operations"]
         title = f"{operations:,} operations in {trace.stat().st_size / 1e6:.0f} MB"
-        print(table(title, [check], operations, "operations"))
+        print(table(title, [few, check], operations, "operations"))
 
 
 if __name__ == "__main__":

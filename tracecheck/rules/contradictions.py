@@ -81,8 +81,7 @@ def _of_rows(evidence: Evidence, rows: NDArray[np.int64], what: str) -> Iterator
 
 
 def _linked_twice(evidence: Evidence) -> Iterator[Contradiction]:
-    stays = evidence.step("delta_link") == 0
-    stays &= (evidence.step("link") == 1) & (evidence.step("fault") == 0)
+    """Find sets that succeeded on contexts that are attached, where nothing is known to be missing."""
     op, life = evidence.step("operation"), evidence.step("context")
     sets = (evidence.ops.effect()[op] == Effect.SET) & evidence.ops.succeeded()[op]
     own = evidence.ops["context"][op] == evidence.context("pointer")[life]

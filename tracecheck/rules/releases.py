@@ -10,6 +10,7 @@ from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.registry import OVER_RELEASES, Candidate, rule
 
 _HASTY = "when calls began was not logged: one that was logged long after it was made explains it"
+_MOST_LISTED = 100
 _HIDDEN = "another order of overlapping calls explains it"
 
 
@@ -74,7 +75,9 @@ def _candidate(
     # something back are logged before they are made.
     judged = max(int(evidence.latest[op]) for op in (first, *(op for op, _ in steps)))
     cause = (routine, evidence.names("function", first))
-    return Candidate(life, (*ops, *before), f"{routine}{where} {words}{often}", judged, cause, doubts, needs)
+    return Candidate(
+        life, (*ops[:_MOST_LISTED], *before), f"{routine}{where} {words}{often}", judged, cause, doubts, needs
+    )
 
 
 def _steps_until(evidence: Evidence, life: int, op: int) -> list[tuple[int, int]]:
