@@ -131,8 +131,9 @@ class TestPlots:
         figure = plot_live(contexts([(8, 0, 5, "freed", "allocated"), (2, 1, 3, "held", "allocated")]))
         lines = {line.name: line for line in figure.data}
         assert set(lines) == {"stream context", "instance context"}
-        assert list(lines["stream context"].y) == [1, 0]
-        assert lines["stream context"].x[0] == "2026-01-02T03:04:05.000000006"
+        assert list(lines["stream context"].y) == [1, 0, 0]
+        assert list(lines["instance context"].y) == [1, 1]
+        assert [line.x[-1] for line in lines.values()] == ["2026-01-02T03:04:05.000000011"] * 2
 
     def test_a_plot_of_many_contexts_stays_small(self):
         """A hundred thousand lives become no more points than a screen shows, peaks included."""

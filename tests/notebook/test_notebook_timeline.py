@@ -140,8 +140,8 @@ class TestChart:
 
     def test_the_fault_is_marked(self, capture):
         """Of a leak the get that nobody answered, with the rules that name it; of a release the step."""
-        (marked,) = [text for text in texts(capture.timeline(LEAK)) if "◀" in text]
-        assert marked == "SimPreRead (operations.c:412)  ◀ L01 L09 L02"
+        (marked,) = [text for text in texts(capture.timeline(LEAK)) if text.startswith("SimPreRead")]
+        assert {"◀", "L01", "L09"} <= set(marked.split())
         row = capture.findings.filter(rule="L09").to_pandas().iloc[0]
         (marked,) = [text for text in texts(capture.timeline(row)) if "◀" in text]
         assert marked.endswith("◀ L09")

@@ -99,7 +99,8 @@ class TestTrouble:
             "findings",
         ]
         assert "died (exit code 9)" in rows[1]["error"]
-        assert len(found.findings) == 4
+        alone = tracecheck.open(tmp_path / "a.etl").findings
+        assert len(found.findings) == 4 * len(alone) > 0
 
     def test_a_path_that_is_no_text_is_shown(self, tmp_path):
         """A name that is not UTF-8 is read, and its bytes are visible."""

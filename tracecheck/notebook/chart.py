@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from dataclasses import dataclass
 from html import escape
-from itertools import accumulate
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from tracecheck.reporters.calls import call_site
 from tracecheck.reporters.common import clean, clock, count, day, pointer
@@ -15,12 +15,14 @@ from tracecheck.reporters.losses import loss_line
 from tracecheck.reporters.names import context_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from tracecheck.reporters.lookup import Row
 
 # Lines that are drawn of one life, and gaps among them.
-_MOST_STEPS, _MOST_GAPS = 200, 20
+_MOST_STEPS, _MOST_GAPS, _AROUND = 200, 20, 5
 _ROW, _TIME, _PLOT, _WIDE, _ROUTINE, _SITE, _CHAR = 20, 8, 160, 200, 372, 580, 7.3
 _LONGEST = 100
 _RED, _GREY, _BLUE = "#d62728", "#888888", "#1f77b4"
@@ -32,19 +34,22 @@ class Life:
 
     Attributes:
         context: Its row of the contexts table.
-        steps: Its steps with their ``operation``, in replay order.
+        steps: The steps that are drawn, by their places in replay order; each has its ``operation`` as a row,
+            and the number of that row as ``number``.
+        latest: For each step of the life, drawn or not, the latest time up to it, nanoseconds.
         losses: Rows of the losses table.
         marked: What is said of operations at fault, beside those whose step has a fault.
     """
 
     context: Row
-    steps: list[Row]
-    losses: list[Row]
+    steps: Mapping[int, Row]
+    latest: NDArray[np.int64]
+    losses: Sequence[Row]
     marked: Mapping[int, str]
 
     def fault(self, step: Row) -> str:
         """Say what is at fault in a step, "" for nothing."""
-        said = (self.marked.get(step["operation"]["order"]), step["fault"])
+        said = (self.marked.get(step["number"]), step["fault"])
         return ": ".join(part for part in said if part)
 
 
@@ -83,60 +88,61 @@ def chart(life: Life) -> str:
     )
 
 
-def _lines(life: Life) -> Iterator[_Line]:
-    """Put the steps that are shown, and the gaps among them, in order."""
-    latest = list(accumulate((step["operation"]["time"] for step in life.steps), max))
-    gaps, shaded = _gaps(life, latest)
-    shown = _shown(life)
-    last = -1
-    for place, step in enumerate(life.steps):
-        for text in gaps.get(place, ()):
-            yield _Line(None, text, shaded=True)
-        if place not in shown:
-            continue
-        if place > last + 1:
-            yield _Line(None, f"{count(place - last - 1, 'step')} not shown; print this timeline to see all")
-        last = place
-        yield _Line(step, shaded=place in shaded)
-    for text in gaps.get(len(life.steps), ()):
-        yield _Line(None, text, shaded=True)
+def shown_places(size: int, faults: Sequence[int]) -> list[int]:
+    """Choose the steps that are drawn: all, or the first, the last and those around the faults.
 
-
-def _shown(life: Life) -> set[int]:
-    """Choose the steps that are drawn: all, or the first, the last and those around the faults."""
-    size = len(life.steps)
+    Args:
+        size: How many steps a life has.
+        faults: The places of those at fault, in order.
+    """
     if size <= _MOST_STEPS:
-        return set(range(size))
+        return list(range(size))
     part = _MOST_STEPS // 4
     found = {*range(part), *range(size - part, size)}
-    for place, step in enumerate(life.steps):
+    for place in faults:
         if len(found) > _MOST_STEPS:
             break
-        if life.fault(step):
-            found.update(range(max(place - 5, 0), min(place + 5, size)))
-    return found
+        found.update(range(max(place - _AROUND, 0), min(place + _AROUND, size)))
+    return sorted(found)
 
 
-def _gaps(life: Life, latest: list[int]) -> tuple[dict[int, list[str]], set[int]]:
+def _lines(life: Life) -> Iterator[_Line]:
+    """Put the steps that are shown, and the gaps among them, in order."""
+    gaps, shaded = _gaps(life)
+    behind = 0
+    for place in sorted({*life.steps, *gaps}):
+        if place > behind:
+            yield _Line(None, f"{count(place - behind, 'step')} not shown; print this timeline to see all")
+        for text in gaps.get(place, ()):
+            yield _Line(None, text, shaded=True)
+        behind = place
+        if place in life.steps:
+            yield _Line(life.steps[place], shaded=bool(shaded[place]))
+            behind += 1
+
+
+def _gaps(life: Life) -> tuple[dict[int, list[str]], NDArray[np.int64]]:
     """Find what is missing of a life: before which step it is said, and which steps lie within."""
-    first = latest[0] if latest else 0
-    end = latest[-1] if life.context["end"] == "freed" and latest else None
+    size = len(life.latest)
+    first = int(life.latest[0]) if size else 0
+    end = int(life.latest[-1]) if life.context["end"] == "freed" and size else None
     texts: dict[int, list[str]] = {}
-    shaded: set[int] = set()
+    depth = np.zeros(size + 1, np.int64)
     said = 0
     for loss in life.losses:
         start, stop = loss["start"], loss["end"]
         if (stop is not None and stop < first) or (end is not None and start is not None and start > end):
             continue
-        low = 0 if start is None else bisect_left(latest, start)
-        high = len(latest) if stop is None else bisect_left(latest, stop + 1)
-        shaded.update(range(low, min(high, low + _MOST_STEPS)))
+        low = 0 if start is None else int(np.searchsorted(life.latest, start))
+        high = size if stop is None else int(np.searchsorted(life.latest, stop, "right"))
+        depth[low] += 1
+        depth[max(high, low)] -= 1
         said += 1
         if said <= _MOST_GAPS:
             texts.setdefault(low, []).append(loss_line(loss))
     if said > _MOST_GAPS:
-        texts.setdefault(len(latest), []).append(f"and {count(said - _MOST_GAPS, 'more gap')}")
-    return texts, shaded
+        texts.setdefault(size, []).append(f"and {count(said - _MOST_GAPS, 'more gap')}")
+    return texts, np.cumsum(depth)
 
 
 def _drawn(life: Life, line: _Line, y: int, before: int, top: int) -> Iterator[str]:

@@ -9,9 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tracecheck.etl import plain_rows
-from tracecheck.notebook.chart import Life, chart
+from tracecheck.notebook.chart import Life, chart, shown_places
 from tracecheck.notebook.table import Table
 from tracecheck.payload.arrow import from_numpy
+from tracecheck.reporters.common import rows
 from tracecheck.reporters.lookup import Lookup
 from tracecheck.reporters.timeline import render_text
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tracecheck.capture import Analysis
+    from tracecheck.reporters.lookup import Row
 
 # A pointer that a driver uses again and again has many lives; a notebook draws the first of them.
 _MOST_DRAWN = 20
@@ -63,9 +65,7 @@ class Timeline:
     def table(self) -> Table:
         """A row for each step: the counts after it, and the operation that made it."""
         steps = self._analysis.steps
-        owner = steps.column("context").to_numpy()
-        bounds = [np.searchsorted(owner, [life, life + 1]) for life in self.ids]
-        places = np.concatenate([np.arange(0), *(np.arange(first, end) for first, end in bounds)])
+        places = np.concatenate([np.arange(0), *(np.arange(*self._bounds(life)) for life in self.ids)])
         mine = steps.take(from_numpy(places.astype(np.int64), pa.int64()))
         calls = self._analysis.operations.select(list(_OF_OPERATION)).take(mine.column("operation"))
         joined = mine.rename_columns(["context_id", *mine.schema.names[1:]])
@@ -101,12 +101,37 @@ class Timeline:
         lookup = Lookup(self._analysis)
         shown = self.ids[:_MOST_DRAWN]
         contexts, losses = lookup.contexts(shown), plain_rows(self._analysis.losses)
-        charts = [
-            chart(Life(contexts[life], lookup.steps(life), losses, self._marked or self._at_fault(life)))
-            for life in shown
-        ]
+        charts = [chart(self._life(lookup, life, contexts[life], losses)) for life in shown]
         more = len(self.ids) - len(shown)
         return "".join(charts) + (f"<p>{more:,} more lives: print this timeline.</p>" if more else "")
+
+    def _life(self, lookup: Lookup, life: int, context: Row, losses: list[Row]) -> Life:
+        """Take what is drawn of a life; of a long one only the rows that are."""
+        marked = self._marked or self._at_fault(life)
+        first, end = self._bounds(life)
+        steps = self._analysis.steps.slice(first, end - first)
+        number = steps.column("operation").to_numpy()
+        faults = pc.not_equal(steps.column("fault").cast(pa.string()), "").to_numpy()
+        places = shown_places(len(number), np.flatnonzero(faults | np.isin(number, list(marked))).tolist())
+        drawn = rows(steps.take(pa.array(places, pa.int64())))
+        operations = lookup.operations(step["operation"] for step in drawn)
+        when = self._analysis.operations.column("time").take(steps.column("operation"))
+        return Life(
+            context,
+            {
+                place: {**step, "number": step["operation"], "operation": operations[step["operation"]]}
+                for place, step in zip(places, drawn, strict=True)
+            },
+            np.maximum.accumulate(when.cast(pa.int64()).to_numpy()),
+            losses,
+            marked,
+        )
+
+    def _bounds(self, life: int) -> tuple[int, int]:
+        """Tell where the steps of a life begin and end."""
+        owner = self._analysis.steps.column("context").to_numpy()
+        first, end = np.searchsorted(owner, [life, life + 1])
+        return int(first), int(end)
 
     def _at_fault(self, life: int) -> dict[int, str]:
         """Say of the operations that the findings of a life name first which rules those are of."""

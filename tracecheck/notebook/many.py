@@ -216,8 +216,8 @@ def _close(pipe: IO[bytes]) -> None:
 
 
 def _death(code: int) -> str:
-    how = f"signal {-code}" if code < 0 else f"exit code {code}"
-    return f"the process that read it died ({how}); it may have run out of memory"
+    how = f"signal {-code}; it may have run out of memory" if code < 0 else f"exit code {code}"
+    return f"the process that read it died ({how})"
 
 
 def _processors() -> int:

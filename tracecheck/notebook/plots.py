@@ -34,12 +34,15 @@ def plot_live(contexts: pa.Table) -> Figure:
     """
     graphs = _plotly("plot_live()")
     traces = []
-    for kind, (when, alive) in live_counts(contexts).items():
+    counts = live_counts(contexts)
+    last = max((when[-1] for when, _ in counts.values()), default=0)
+    for kind, (when, alive) in counts.items():
         kept = _thinned(alive)
-        moments = np.datetime_as_string(when[kept].view("M8[ns]")).tolist()
-        traces.append(
-            graphs.Scatter(x=moments, y=alive[kept].tolist(), name=context_kind(kind), line_shape="hv")
-        )
+        # What is still alive goes on to the end.
+        moments = np.append(when[kept], last).astype("M8[ns]")
+        shown = np.append(alive[kept], alive[-1]).tolist()
+        look = {"name": context_kind(kind), "mode": "lines", "line_shape": "hv"}
+        traces.append(graphs.Scatter(x=np.datetime_as_string(moments).tolist(), y=shown, **look))
     layout = {"title": "Living contexts", "xaxis_title": "time (UTC)", "yaxis_title": "contexts"}
     return graphs.Figure(traces, layout)
 
