@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracecheck.etl.columns import NO_CPU, NO_ID
 from tracecheck.fltmgr import CONTEXT_TYPES
+from tracecheck.reporters.blamed import blame_object, blamed
 from tracecheck.reporters.common import CONFIDENCES, SEVERITIES, dump, iso_time, pointer, rows
 from tracecheck.reporters.lookup import Lookup, Row, lives_by_type, ordered
 from tracecheck.reporters.losses import loss_object
@@ -35,9 +36,10 @@ def render(analysis: Analysis, judged: Triage | None = None) -> Iterator[str]:
     yield f'{{"captures": {dump(list(analysis.paths))},\n "findings": ['
     lookup = Lookup(analysis)
     operations = lookup.operations(number for finding in found for number in finding["operations"])
+    blame = blamed(analysis)
     for place, finding in enumerate(found):
         proof = [operations[number] for number in finding["operations"]]
-        yield f"{',' if place else ''}\n  {dump(finding_object(finding, proof))}"
+        yield f"{',' if place else ''}\n  {dump(finding_object(finding, proof, blame.get(finding['row'])))}"
     yield "],\n"
     if judged is not None:
         yield f' "suppressed": {dump(_taken(judged.suppressed, judged.by))},\n'
@@ -66,12 +68,13 @@ def suppressions_object(judged: Triage) -> dict[str, Any]:
     }
 
 
-def finding_object(finding: Row, proof: list[Row]) -> dict[str, Any]:
+def finding_object(finding: Row, proof: list[Row], blame: Row | None = None) -> dict[str, Any]:
     """Give a finding as JSON has it.
 
     Args:
         finding: A row of the findings table.
         proof: The operations that prove it, the faulty one first.
+        blame: Who is to blame for it, a row of the blame table; None where nobody is.
 
     Returns:
         An object with the names that other programs rely on.
@@ -88,6 +91,7 @@ def finding_object(finding: Row, proof: list[Row]) -> dict[str, Any]:
         "time": iso_time(finding["time"]),
         "message": finding["message"],
         "signature": finding["signature"],
+        "blame": blame_object(blame),
         "operations": [operation_object(operation) for operation in proof],
     }
 

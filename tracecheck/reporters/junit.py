@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from tracecheck.reporters.blamed import blamed
 from tracecheck.reporters.calls import call_site
 from tracecheck.reporters.common import SEVERITIES, clean, iso_time, pointer, rows
 from tracecheck.reporters.lookup import Lookup, Row, ordered
@@ -48,9 +49,9 @@ def render(judged: Triage, *, fail_on: str = "warning") -> Iterator[str]:
     head = f'tests="{tests}" failures="{failures}" errors="0" skipped="{skipped}"'
     yield f'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites name="tracecheck" {head}>\n'
     yield f'<testsuite name={_attribute(" ".join(analysis.paths))} {head} time="0">\n'
-    lookup = Lookup(analysis)
+    lookup, blame = Lookup(analysis), blamed(analysis)
     for group in groups:
-        yield _case(group, lookup, group[0]["severity"] in failing)
+        yield _case(group, lookup, blame, group[0]["severity"] in failing)
     for group in _groups(rows(judged.suppressed)):
         yield _skipped(group, "suppressed")
     for group in _groups(_known(judged)):
@@ -84,11 +85,11 @@ def _name(group: list[Row]) -> str:
     return _attribute(f"{first['rule']} {RULES[first['rule']].title}:{kind} [{first['signature']}]")
 
 
-def _case(group: list[Row], lookup: Lookup, fails: bool) -> str:
+def _case(group: list[Row], lookup: Lookup, blame: dict[int, Row], fails: bool) -> str:
     first = group[0]
     shown = group[:SHOWN]
     operations = lookup.operations(finding["operations"][0] for finding in shown if finding["operations"])
-    lines = [_line(finding, operations) for finding in shown]
+    lines = [_line(finding, operations, blame.get(finding["row"])) for finding in shown]
     if len(shown) < len(group):
         lines.append(f"{len(shown)} of {len(group)} like this shown")
     body = _text("\n".join(lines))
@@ -100,13 +101,14 @@ def _case(group: list[Row], lookup: Lookup, fails: bool) -> str:
     return f"{head}<failure type={kind} message={message}>{body}</failure></testcase>\n"
 
 
-def _line(finding: Row, operations: dict[int, Row]) -> str:
+def _line(finding: Row, operations: dict[int, Row], blame: Row | None) -> str:
     where = "" if finding["context"] is None else f"{pointer(finding['context'])}"
     if finding["generation"] is not None:
         where += f"#{finding['generation']}"
     site = call_site(operations[finding["operations"][0]]) if finding["operations"] else ""
     when = iso_time(finding["time"]) or ""
     parts = (finding["confidence"], where, when, site, finding["message"], *finding["reasons"])
+    parts += (blame["text"],) if blame is not None else ()
     return "  ".join(part for part in parts if part)
 
 

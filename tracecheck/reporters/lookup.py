@@ -240,8 +240,11 @@ def lives_by_type(contexts: pa.Table) -> dict[int, dict[str, int]]:
 
 
 def ordered(findings: pa.Table) -> list[Row]:
-    """Read the findings in the order in which every report shows them: the worst and surest first."""
-    return sorted(rows(findings), key=rank)
+    """Read the findings in the order in which every report shows them: the worst and surest first.
+
+    Each has its ``row`` in the findings table besides its columns.
+    """
+    return sorted(({**finding, "row": row} for row, finding in enumerate(rows(findings))), key=rank)
 
 
 def rank(finding: Row) -> tuple[int, int, int, int, int, str]:

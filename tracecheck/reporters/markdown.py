@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from tracecheck.reporters.blamed import blamed
 from tracecheck.reporters.calls import call_lines
 from tracecheck.reporters.common import clean, count, pointer
 from tracecheck.reporters.lives import birth_text, end_text
@@ -49,8 +50,9 @@ def render(judged: Triage) -> Iterator[str]:
         yield from (_row(group) for group in groups)
         yield "\n"
     lookup = Lookup(analysis)
+    blame = blamed(analysis)
     for group in groups[:SHOWN_CAUSES]:
-        yield from _section(group, lookup)
+        yield from _section(group, lookup, blame.get(group[0]["row"]))
     if len(groups) > SHOWN_CAUSES:
         yield f"{SHOWN_CAUSES} of {len(groups):,} causes shown.\n\n"
     yield "## How the contexts of each type ended\n\n"
@@ -109,11 +111,13 @@ def _row(group: list[Row]) -> str:
     return f"| {' | '.join(cells)} |\n"
 
 
-def _section(group: list[Row], lookup: Lookup) -> Iterator[str]:
+def _section(group: list[Row], lookup: Lookup, blame: Row | None) -> Iterator[str]:
     """Write a cause: what it is, why it is as sure as it is, and an example's life."""
     first = group[0]
     yield f"## {first['rule']} {text(RULES[first['rule']].title)}\n\n"
     yield f"{text(first['message'])}.\n\n"
+    if blame is not None:
+        yield f"{text(blame['text'])}.\n\n"
     for reason in first["reasons"]:
         yield f"- {first['confidence']} because {text(reason)}\n"
     yield f"- signature `{first['signature']}`, {count(len(group), 'context')}\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tracecheck.operations.places import file_uri, place_of
+from tracecheck.reporters.blamed import blamed
 from tracecheck.reporters.calls import call_site
 from tracecheck.reporters.common import clean, dump, iso_time, pointer, rows
 from tracecheck.reporters.json_report import type_name
@@ -56,10 +57,11 @@ def render(judged: Triage, version: str) -> Iterator[str]:
     for findings, state, by in _parts(judged):
         found = ordered(findings) if by is None else rows(findings)
         operations = lookup.operations(number for finding in found for number in finding["operations"])
+        blame = blamed(analysis) if findings is analysis.findings else {}
         for place, finding in enumerate(found):
             proof = [operations[number] for number in finding["operations"]]
             steps = [] if finding["context_id"] is None else lookup.steps(finding["context_id"])
-            result = _result(finding, proof, steps, rules)
+            result = _result(finding, proof, steps, rules, blame.get(finding.get("row", -1)))
             if state:
                 result["baselineState"] = state
             if by is not None:
@@ -127,7 +129,9 @@ def _summary(judged: Triage) -> dict[str, Any]:
     }
 
 
-def _result(finding: Row, proof: list[Row], steps: list[Row], rules: Sequence[str]) -> dict[str, Any]:
+def _result(
+    finding: Row, proof: list[Row], steps: list[Row], rules: Sequence[str], blame: Row | None
+) -> dict[str, Any]:
     """Describe a finding: where, what, its signature, and the life of its context as a code flow."""
     result: dict[str, Any] = {
         "ruleId": finding["rule"],
@@ -135,7 +139,7 @@ def _result(finding: Row, proof: list[Row], steps: list[Row], rules: Sequence[st
         "level": _LEVELS[finding["severity"]],
         "kind": "fail",
         "rank": _RANKS[finding["confidence"]],
-        "message": {"text": _message(finding)},
+        "message": {"text": _message(finding, blame)},
         "partialFingerprints": {_FINGERPRINT: finding["signature"]},
         "locations": [_location(proof[0])] if proof else [],
         "properties": {
@@ -152,13 +156,14 @@ def _result(finding: Row, proof: list[Row], steps: list[Row], rules: Sequence[st
     return result
 
 
-def _message(finding: Row) -> str:
+def _message(finding: Row, blame: Row | None) -> str:
     kind = type_name(finding["context_type"])
     where = ""
     if finding["context"] is not None:
         life = "" if finding["generation"] is None else f" #{finding['generation']}"
         where = f" ({f'{kind} ' if kind else ''}context {pointer(finding['context'])}{life})"
-    return f"{clean(finding['message'])}{where}; {finding['confidence']}"
+    who = "" if blame is None else f". {clean(blame['text'])}"
+    return f"{clean(finding['message'])}{where}; {finding['confidence']}{who}"
 
 
 def _location(operation: Row) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from tracecheck.etl import plain_rows
+from tracecheck.reporters.blamed import blamed
 from tracecheck.reporters.block import AROUND, ENDS, is_leak, life_in_words, life_lines, next_steps, roles
 from tracecheck.reporters.common import (
     SEVERITIES,
@@ -62,6 +63,7 @@ class _Report:
         self.paint = paint
         self.cases = _cases(_without_losses(ordered(analysis.findings), analysis))
         self.groups = [_Group(alike, alike[: self._most(SHOWN_ALIKE)]) for alike in _alike(self.cases)]
+        self.blame = blamed(analysis)
         self._look_up([case[0] for group in self.groups for case in group.shown])
 
     def _most(self, number: int) -> int | None:
@@ -93,6 +95,7 @@ class _Report:
                 yield _RULER
                 yield self._title(main)
                 yield f"  {self._whose(main)}{clean(main['message'])}"
+                yield from self._who(main)
                 yield from self._body(main, case[1:])
                 continue
             if not place:
@@ -116,6 +119,16 @@ class _Report:
         kind = f"{context_kind(main['context_type'])} " if main["context_type"] else ""
         life = "" if main["generation"] is None else f" #{main['generation']}"
         return f"{kind}{pointer(main['context'])}{life}: "
+
+    def _who(self, main: Row) -> Iterator[str]:
+        """Say who is to blame, where that is more than the message says."""
+        blame = self.blame.get(main["row"])
+        if blame is None:
+            return
+        yield f"  {clean(blame['text'])}"
+        sure = f"  who did it is {blame['confidence']}"
+        if blame["reasons"] and blame["confidence"] != main["confidence"]:
+            yield f"{sure}: {clean('; '.join(blame['reasons']))}"
 
     def _body(self, main: Row, others: list[Row]) -> Iterator[str]:
         proof = main["operations"][: self._most(SHOWN_OPERATIONS)]

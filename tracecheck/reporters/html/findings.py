@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracecheck.etl import plain_rows
+from tracecheck.reporters.blamed import blamed
 from tracecheck.reporters.html.codes import Ints, numbers
 from tracecheck.reporters.lookup import Row, ordered
 from tracecheck.rules.book import families, page
@@ -48,6 +49,7 @@ class Findings:
         self._counts = _group_counts(every)
         known = {row["context_id"] for row in every if row["context_id"] is not None}
         self.lives = np.array(sorted(known), np.int64)
+        self._blamed = blamed(analysis)
         self._proofs, self.loose = self._prove(analysis)
 
     def _prove(self, analysis: Analysis) -> tuple[list[list[int]], Ints]:
@@ -97,27 +99,23 @@ class Findings:
             "reasons": [row["reasons"] for row in self.rows],
             "signature": [row["signature"] for row in self.rows],
             "message": [row["message"] for row in self.rows],
-            "blame": [blame(row) for row in self.rows],
+            "blame": [self._blame(row) for row in self.rows],
             "proof": self._proofs,
             "cases": cases,
             "groups": [[self._counts[key], members] for key, members in groups.items()],
             "total": self.total,
         }
 
+    def _blame(self, finding: Row) -> str:
+        """Say who did it: what a finding's page begins with."""
+        blame = self._blamed.get(finding["row"])
+        told: str = finding["message"] if blame is None else blame["text"]
+        return told
+
     def rules(self) -> list[dict[str, Any]]:
         """Give what the book says of the rules that have findings."""
         known = {one.code: family.title for family in families() for one in family.pages}
         return [_rule(code, known) for code in sorted({row["rule"] for row in self.rows})]
-
-
-def blame(finding: Row) -> str:
-    """Say who did it, in one sentence: what a finding's page begins with.
-
-    Args:
-        finding: A row of the findings table.
-    """
-    message: str = finding["message"]
-    return message
 
 
 def cause(finding: Row) -> str:
