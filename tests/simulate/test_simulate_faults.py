@@ -1,12 +1,13 @@
 """Injected faults: what is logged, what the truth says of it, and that nothing else is touched."""
 
 from dataclasses import replace
+from types import ModuleType
 
 import pytest
 from test_simulate_runs import tally
 from written import events
 
-from tracecheck.simulate import Fault, Scenario, simulate
+from tracecheck.simulate import Fault, Scenario, faults, simulate
 from tracecheck.simulate.conditions import START_NANOSECONDS, START_TICK
 from tracecheck.simulate.faults import FAULTS, culprits
 from tracecheck.simulate.truth import PER_STREAM
@@ -26,6 +27,15 @@ LIFELESS |= {("R09", "null"), ("R11", "null")}
 def run(code, variant="", **more):
     """Simulate one fault."""
     return simulate(Scenario(faults=(Fault(code, variant),), unload=code not in LOADED, **more))
+
+
+def test_each_call_site_of_a_fault_has_a_name_of_its_own():
+    """No family of faults overwrites another's call sites where they are put together."""
+    families = [module for module in vars(faults).values() if isinstance(module, ModuleType)]
+    named = [
+        key for family in families if family is not faults.legacy for key in getattr(family, "SITES", ())
+    ]
+    assert len(named) == len(set(named)) == len(faults.FAULT_SITES)
 
 
 class TestEveryFault:

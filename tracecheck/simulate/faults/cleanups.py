@@ -71,8 +71,8 @@ def cleaned_up_twice(hand: Injection) -> Steps[None]:
 
 def never_cleaned_up(hand: Injection) -> Steps[None]:
     """A context is freed, and its cleanup callback does not run."""
-    context = yield from allocate(hand, "scan.allocate")
-    yield from _quietly(hand, context, blamed=True)
+    context = yield from allocate(hand, "reset.allocate")
+    yield from _quietly(hand, "reset.release-new", context, blamed=True)
 
 
 def cleaned_up_owned(hand: Injection) -> Steps[None]:
@@ -92,18 +92,18 @@ def cleaned_up_as_another(hand: Injection) -> Steps[None]:
     """The cleanup callback is told another type than the one that was allocated."""
     context = yield from allocate(hand, "scan.allocate")
     context.keep = True
-    yield from _quietly(hand, context, blamed=False)
+    yield from _quietly(hand, "scan.release-failed", context, blamed=False)
     yield from hand.phantom("cleanup.begin", context, STREAM)
     yield from hand.tell("cleanup.end", context.pointer, STREAM)
     hand.recycle(context)
 
 
-def _quietly(hand: Injection, context: Context, *, blamed: bool) -> Steps[None]:
+def _quietly(hand: Injection, key: str, context: Context, *, blamed: bool) -> Steps[None]:
     """Release a context for the last time, and log nothing of its cleanup."""
-    steps = hand.calls.release(hand.thread, "scan.release-failed", context)
+    steps = hand.calls.release(hand.thread, key, context)
     ticks = next(steps)
     if blamed:
-        hand.blame("scan.release-failed", context)
+        hand.blame(key, context)
     hand.thread.muted = UNHOOKED
     yield ticks
     yield from steps

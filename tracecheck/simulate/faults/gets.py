@@ -25,9 +25,9 @@ SITES = {
     "bad.set-use": Site("ContextUse", "PreSetInformation", 715, SET, PRE),
     "bad.close-get": Site("FltGetStreamContext", "PostClose", 981, CLOSE, POST),
     "bad.close-release": Site("FltReleaseContext", "PostClose", 988, CLOSE, POST),
-    "bad.network-get": Site("FltGetStreamContext", "PreNetworkQueryOpen", 1003, NETWORK_QUERY_OPEN, PRE),
+    "bad.query-open-get": Site("FltGetStreamContext", "PreNetworkQueryOpen", 1003, NETWORK_QUERY_OPEN, PRE),
     "bad.network-release": Site("FltReleaseContext", "PreNetworkQueryOpen", 1011, NETWORK_QUERY_OPEN, PRE),
-    "bad.paging-get": Site("FltGetStreamContext", "PostCreate", 228, CREATE, POST, paging=True),
+    "bad.paging-file-get": Site("FltGetStreamContext", "PostCreate", 228, CREATE, POST, paging=True),
     "bad.paging-release": Site("FltReleaseContext", "PostCreate", 231, CREATE, POST),
 }
 

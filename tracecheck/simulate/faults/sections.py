@@ -126,7 +126,9 @@ def _scanned(hand: Injection) -> Steps[tuple[FileObject, Instance, Context]]:
 FAULTS = {
     "X01": Rule("a section is closed that was never created", {"failed": Way(never_created)}),
     "X02": Rule("a section is closed twice", {"exit": Way(closed_twice)}),
-    "X03": Rule("a section context is released instead of closed", {"release": Way(released_open, ("R01",))}),
+    "X03": Rule(
+        "a section context is released instead of closed", {"release": Way(released_open, ("R01", "L17"))}
+    ),
     "X05": Rule("a section is created without registering for data scans", {"setup": Way(unregistered)}),
     "X06": Rule("a second section is created on a stream", {"handled": Way(second, noted=True)}),
     "X07": Rule("a section context is set", {"stream": Way(attached, ("S02",))}),

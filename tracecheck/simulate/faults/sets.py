@@ -34,7 +34,7 @@ SITES = {
     "bad.handle-set": Site(
         "FltSetStreamHandleContext", "PreWrite", 519, WRITE, PRE, operation=KEEP_IF_EXISTS, asks=False
     ),
-    "bad.precreate-set": Site(
+    "bad.precreate-set-handle": Site(
         "FltSetStreamHandleContext", "PreCreate", 97, CREATE, PRE, operation=KEEP_IF_EXISTS, asks=False
     ),
     "bad.drain-set": Site(
@@ -77,7 +77,7 @@ def set_before_open(hand: Injection) -> Steps[None]:
     """Sets a handle's context before the create has reached the file system."""
     file, instance = yield from hand.open(hand.volume)
     context = yield from allocate(hand, "precreate.allocate-handle")
-    yield from _refused(hand, "bad.precreate-set", instance, file, context, STATUS_NOT_SUPPORTED)
+    yield from _refused(hand, "bad.precreate-set-handle", instance, file, context, STATUS_NOT_SUPPORTED)
     yield from hand.calls.release(hand.thread, "create.release-failed", context)
     yield from hand.world.close(hand.thread, file)
 
