@@ -68,7 +68,8 @@ class TestTree:
         _, out, _ = run(capsys, "diff", captures["healthy"], captures["leaks"], "--format", "json")
         cause = json.loads(out)["changes"][0]["signature"]
         _, out, _ = run(capsys, "check", captures["leaks"], "--format", "json")
-        rules = {finding["signature"] for finding in json.loads(out)["findings"]}
+        found = json.loads(out)["findings"]
+        rules = {finding["signature"] for finding in found if finding["rule"] in ("L01", "L02", "L09")}
         seen = set()
         for signature in (cause, *rules):
             code, out, _ = run(

@@ -1,6 +1,7 @@
 """Call sites as stacks with weights: speedscope and collapsed stacks, against the formats' rules."""
 
 from collections import Counter
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,11 @@ def life(routines, site="a.c:1", function="f", **context):
     """An analysis of one held life of calls (routine, what it changes the owned references by)."""
     call = {"context": 0x10, "context_type": 8, "pid": 4, "tid": 8, "site": site, "function": function}
     row = {"pointer": 0x10, "context_type": 8, "birth": "allocated", "end": "held", "first": START, **context}
-    steps = [{"operation": i, "delta_owned": delta} for i, (_, delta) in enumerate(routines)]
+    owned = accumulate(delta for _, delta in routines)
+    steps = [
+        {"operation": i, "delta_owned": delta, "owned": left}
+        for i, ((_, delta), left) in enumerate(zip(routines, owned, strict=True))
+    ]
     return analysis([{**call, "routine": name} for name, _ in routines], [row], steps)
 
 
