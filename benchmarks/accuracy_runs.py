@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ sys.path[:0] = [str(PACKAGE), str(PACKAGE / "tests")]
 import pyarrow as pa  # noqa: E402
 import pyarrow.compute as pc  # noqa: E402
 from drawn import scenario  # noqa: E402
-from truths import accusations, guilty, life_of, play, sureness  # noqa: E402
+from truths import accusations, guilty, life_at_fault, life_of, play, sureness  # noqa: E402
 
 from tracecheck.capture import Analysis  # noqa: E402
 from tracecheck.errors import UsageError  # noqa: E402
@@ -31,6 +32,12 @@ CONFIDENCES = ("definite", "probable", "possible", "missed")
 COMPLETE, LOADED, CUT = "complete", "loaded", "cut"
 EVERY = (COMPLETE, *CONDITIONS, LOADED, CUT)
 _OPERATIONS = (150, 250, 400)
+# How many faults a run has at most, and how many operations more it has for each.
+_TOGETHER, _FOR_A_FAULT = 8, 40
+# A fault that changes what the drivers register changes what else can go wrong.
+_ALONE = ("A01",)
+Alarm = tuple[str, str, str]
+Life = tuple[str, int]
 _ENDS = {COMPLETE: {}, LOADED: {"unload": False}, CUT: {"unload": False, "cut": True}}
 
 
@@ -56,7 +63,7 @@ class Outcome:
     seed: int
     confidence: str = ""
     overstated: bool = False
-    alarms: tuple[tuple[str, str, str], ...] = ()
+    alarms: tuple[Alarm, ...] = ()
 
 
 @dataclass
@@ -108,48 +115,69 @@ def injectable(rules: Iterable[str] = ()) -> list[str]:
     return [code for code in sorted(FAULTS) if FAULTS[code].ways and (not wanted or code in wanted)]
 
 
-def draw(rule: str, condition: str, seed: int) -> Scenario:
-    """Draw a run with a fault, or with none where ``rule`` is "".
+def draw(rules: Sequence[str], condition: str, seed: int) -> Scenario:
+    """Draw a run with a fault of each rule, or with none.
 
     What is drawn does not hide anything by itself: calls tell their begin and are numbered, and an unload
     returns. What is hidden is the condition.
     """
     names = (condition,) if condition in CONDITIONS else ()
     more: dict[str, object] = {"begin": True, "sequence": True, "returns": True}
-    more |= {"operations": _OPERATIONS[seed % len(_OPERATIONS)], "unload": True}
+    operations = _OPERATIONS[seed % len(_OPERATIONS)] + _FOR_A_FAULT * len(rules)
+    more |= {"operations": operations, "unload": True}
     more |= _ENDS.get(condition, {})
-    if not rule:
-        return scenario(seed, *names, **more)
-    faulty = FAULTS[rule]
-    if faulty.unloaded:
+    if any(FAULTS[rule].unloaded for rule in rules):
         more |= {"unload": True, "cut": False}
-    if faulty.loaded:
+    if any(FAULTS[rule].loaded for rule in rules):
         more["unload"] = False
-    ways = list(faulty.ways)
-    fault = Fault(rule, ways[seed // len(_OPERATIONS) % len(ways)])
-    # A cut capture ends with its last operation: the fault has to be made before.
-    return scenario(seed, *names, **more, faults=(replace(fault, at=0.4),))
+    faults = []
+    for rule in rules:
+        ways = list(FAULTS[rule].ways)
+        faults.append(Fault(rule, ways[seed // len(_OPERATIONS) % len(ways)]))
+    if condition == CUT:
+        # A cut capture ends with its last operation: the faults have to be made before.
+        faults = [replace(fault, at=0.4) for fault in faults]
+    return scenario(seed, *names, **more, faults=tuple(faults))
 
 
-def run(rule: str, condition: str, seed: int, folder: Path) -> Outcome | None:
-    """Simulate, check and compare; None where the run has no place for the fault."""
-    drawn = draw(rule, condition, seed)
-    variant = drawn.faults[0].variant if rule else ""
+def together(rules: Iterable[str], seed: int) -> Iterator[tuple[str, ...]]:
+    """Put rules together whose faults fit into one run, other ones for each seed."""
+    drawn = list(rules)
+    random.Random(seed).shuffle(drawn)
+    kinds: dict[str, list[str]] = {}
+    for rule in drawn:
+        faulty = FAULTS[rule]
+        alone = rule if rule in _ALONE else ""
+        kinds.setdefault(alone or ("loaded" if faulty.loaded else "unloaded"), []).append(rule)
+    for some in kinds.values():
+        for first in range(0, len(some), _TOGETHER):
+            yield tuple(some[first : first + _TOGETHER])
+
+
+def run(rules: Sequence[str], condition: str, seed: int, folder: Path) -> Iterator[Outcome]:
+    """Simulate, check and compare: an outcome for each fault that was made, or one of a faultless run."""
+    drawn = draw(rules, condition, seed)
     try:
         truth, analysis = play(drawn, folder / "run.etl")
     except UsageError:
-        return None
-    if rule and not truth.faults:
-        return None
-    confidence, overstated = "", False
-    if rule and truth.faults[0].reached:
-        fault = truth.faults[0]
-        found = plain_rows(analysis.findings)
-        confidence = CONFIDENCES[sureness(fault, found)]
-        overstated = (
-            RULES[fault.rule].family != "" and confidence == "definite" and not _whole(truth, analysis, fault)
-        )
-    return Outcome(rule, variant, condition, seed, confidence, overstated, tuple(_alarms(truth, analysis)))
+        # The run has no place for one of them.
+        if len(rules) > 1:
+            for rule in rules:
+                yield from run((rule,), condition, seed, folder)
+        return
+    alarms = list(_alarms(truth, analysis))
+    if not rules:
+        yield Outcome("", "", condition, seed, alarms=tuple(alarm for _, alarm in alarms))
+        return
+    found = plain_rows(analysis.findings)
+    for fault in truth.faults:
+        mine = tuple(alarm for whose, alarm in alarms if whose in (life_at_fault(fault), None))
+        confidence, overstated = "", False
+        if fault.reached:
+            confidence = CONFIDENCES[sureness(fault, found)]
+            counted = RULES[fault.rule].family != ""
+            overstated = counted and confidence == "definite" and not _whole(truth, analysis, fault)
+        yield Outcome(fault.rule, fault.variant, condition, seed, confidence, overstated, mine)
 
 
 def _whole(truth: Truth, analysis: Analysis, fault: FaultTruth) -> bool:
@@ -168,27 +196,33 @@ def _whole(truth: Truth, analysis: Analysis, fault: FaultTruth) -> bool:
     return born is None or not any(first <= end and last >= born for first, last in missing)
 
 
-def _alarms(truth: Truth, analysis: Analysis) -> Iterator[tuple[str, str, str]]:
-    """Give the errors and warnings against lives with which nothing is wrong, or that no fault explains."""
+def _alarms(truth: Truth, analysis: Analysis) -> Iterator[tuple[Life | None, Alarm]]:
+    """Give the errors and warnings against lives with which nothing is wrong, or that no fault explains.
+
+    Each with the life at fault that it is about, or None.
+    """
     lives = guilty(truth)
-    mine = {(fault.context, fault.seen): {fault.rule, *fault.alternatives} for fault in truth.faults}
+    mine: dict[Life, set[str]] = {}
+    for fault in truth.faults:
+        mine.setdefault(life_at_fault(fault), set()).update((fault.rule, *fault.alternatives))
     for row in accusations(analysis):
         life = life_of(row)
         if life not in lives or (life in mine and row["rule"] not in mine[life]):
-            yield row["rule"], row["severity"], row["confidence"]
+            yield (life if life in mine else None), (row["rule"], row["severity"], row["confidence"])
 
 
-def runs(job: tuple[str, str, int, int]) -> list[Outcome]:
-    """Make runs of one rule under one condition.
+def runs(job: tuple[tuple[str, ...], str, int, int]) -> list[Outcome]:
+    """Make runs under one condition.
 
     Args:
-        job: The rule ("" for none), the condition, the first seed, and how many runs.
+        job: The rules (none for faultless runs), the condition, the first seed, and how many rounds: in each
+            the fault of every rule is made once.
     """
-    rule, condition, first, count = job
-    found: list[Outcome] = []
+    rules, condition, first, count = job
     with tempfile.TemporaryDirectory() as folder:
-        for seed in range(first, first + count):
-            outcome = run(rule, condition, seed, Path(folder))
-            if outcome is not None:
-                found.append(outcome)
-    return found
+        return [
+            outcome
+            for seed in range(first, first + count)
+            for some in (together(rules, seed) if rules else ((),))
+            for outcome in run(some, condition, seed, Path(folder))
+        ]

@@ -225,8 +225,8 @@ FAULTS = {
     "R04": Rule(
         "a freed context is set, deleted or used",
         {
-            "set": Way(set_freed, ("R05",)),
-            "delete": Way(delete_deleted, ("R05",)),
+            "set": Way(set_freed, ("R05", "S09")),
+            "delete": Way(delete_deleted, ("R05", "D01")),
             "use": Way(use_deleted, ("R05",)),
         },
     ),
