@@ -12,6 +12,8 @@ import pyarrow as pa
 
 from tracecheck.etl import plain_rows
 from tracecheck.fltmgr import CONTEXT_TYPES
+from tracecheck.operations.frames import frames_of
+from tracecheck.operations.table import STACK, has_stacks
 from tracecheck.payload.arrow import from_numpy
 from tracecheck.rules.table import FINDINGS
 
@@ -108,15 +110,20 @@ def _owners(
     if not suppressions:
         return [None] * len(findings)
     wanted = np.unique(np.array([op for row in findings for op in row["operations"]], np.int64))
-    places = analysis.operations.select(["site", "function"]).take(from_numpy(wanted, pa.int64()))
+    shown = ["site", "function", *([STACK.name] if has_stacks(analysis.operations) else [])]
+    chosen = analysis.operations.select(shown).take(from_numpy(wanted, pa.int64()))
     names = {
         int(number): [original(name) for name in row.values() if name]
-        for number, row in zip(wanted, plain_rows(places), strict=True)
+        for number, row in zip(wanted, plain_rows(chosen.select(["site", "function"])), strict=True)
     }
+    texts = chosen.column(STACK.name).to_pylist() if len(shown) > 2 else [None] * len(wanted)
+    frames = {text: [original(frame) for frame in frames_of(text)] for text in dict.fromkeys(texts) if text}
+    stack = dict(zip(wanted.tolist(), texts, strict=True))
     owners = []
     for row in findings:
         kind = CONTEXT_TYPES.get(row["context_type"], "")
         sites = list(dict.fromkeys(name for op in row["operations"] for name in names[op]))
-        matching = (s for s in suppressions if s.matches(row["rule"], kind, row["signature"], sites))
+        stacks = [frames[text] for text in dict.fromkeys(stack[op] for op in row["operations"]) if text]
+        matching = (s for s in suppressions if s.matches(row["rule"], kind, row["signature"], sites, stacks))
         owners.append(next(matching, None))
     return owners
