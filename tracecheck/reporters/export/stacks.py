@@ -56,7 +56,8 @@ class Stacks:
     Attributes:
         frames: The different frames.
         stacks: The different stacks, outermost frame first, as places in ``frames``: the type of the
-            context, the frames of the call (where no stack was logged, function and call site), the routine.
+            context, the frames outside of the call as far as they were logged, the function, the call site,
+            the routine.
         weights: By each name of :data:`WEIGHTS`, how many references went through each stack.
     """
 
@@ -117,9 +118,6 @@ def _keys(operations: pa.Table, rows: Ints, kind: Ints) -> Ints:
     stack = _codes(operations, STACK.name)[rows] if has_stacks(operations) else np.full(len(rows), -1)
     for name in ("function", "site", "routine", STACK.name):
         codes = stack if name == STACK.name else _codes(operations, name)[rows]
-        if name in ("function", "site"):
-            # Of a call whose stack is known it says all.
-            codes = np.where(stack >= 0, -1, codes)
         key = np.unique(key * (int(codes.max(initial=0)) + 2) + codes + 1, return_inverse=True)[1].astype(
             np.int64
         )
@@ -141,18 +139,20 @@ def _name(stacks: Stacks, operations: pa.Table, rows: Ints, kinds: list[int]) ->
         words.append([texts[code] for code in _codes(operations, name)[rows].tolist()])
     called = _called(operations, rows)
     for kind, stack, function, site, routine in zip(kinds, called, *words, strict=True):
-        places = [_source(clean(frame)) for frame in reversed(stack)] or _places(function, site)
+        # Who logged its call site has a better name for the innermost frame than an offset.
+        inner = [_source(site)] if stack and stack[0] == site else _places(function, site)
+        places = [*map(_source, reversed(stack[1:])), *inner]
         frames = [Frame(context_kind(kind)), *places, Frame(routine or "(no name)")]
         stacks.stacks.append(tuple(numbers.setdefault(frame, len(numbers)) for frame in frames))
     stacks.frames.extend(numbers)
 
 
 def _called(operations: pa.Table, rows: Ints) -> list[list[str]]:
-    """Give the frames of some operations, the innermost first; none where no stack was logged."""
+    """Give the frames of some operations, cleaned, the innermost first; none where no stack was logged."""
     if not has_stacks(operations):
         return [[] for _ in rows]
     texts = [*whole(operations.column(STACK.name)).dictionary.to_pylist(), None]
-    return [frames_of(texts[code]) for code in _codes(operations, STACK.name)[rows].tolist()]
+    return [list(map(clean, frames_of(texts[code]))) for code in _codes(operations, STACK.name)[rows].tolist()]
 
 
 def _places(function: str, site: str) -> list[Frame]:
