@@ -22,7 +22,7 @@ _BETWEEN = " < "
 
 def frames_of(stack: str | None) -> list[str]:
     """Give the frames of a stack, the innermost first; none where no stack was logged."""
-    return stack.split("\n") if stack else []
+    return [frame for frame in stack.split("\n") if frame] if stack else []
 
 
 def frame_name(frame: str) -> str:

@@ -23,6 +23,8 @@ from tracecheck.simulate.sites import (
     Site,
 )
 
+_FLUSH = 9
+
 #: Major function and PRE or POST -> the callback that the drivers register for it.
 CALLBACKS = {
     (CREATE, PRE): "PreCreate",
@@ -37,6 +39,8 @@ CALLBACKS = {
     (CONTROL, PRE): "PreFsControl",
     (CLEANUP, PRE): "PreCleanup",
     (CLOSE, PRE): "PreClose",
+    (_FLUSH, PRE): "PreFlush",
+    (_FLUSH, POST): "PostFlush",
 }
 
 _KERNEL_FUNCTIONS = (
