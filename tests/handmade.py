@@ -62,7 +62,7 @@ def analysis(operations=(), contexts=(), steps=(), losses=(), findings=(), verdi
 
 
 def with_stacks(found, stacks):
-    """Give an analysis, or operations, with the column of stacks: lists of frames, None where none was logged."""
+    """Give an analysis, or operations, with the column of stacks, lists of frames or None."""
     if isinstance(found, Analysis):
         return replace(found, operations=with_stacks(found.operations, stacks))
     texts = [None if frames is None else "\n".join(frames) for frames in stacks]

@@ -144,7 +144,7 @@ class Loaded:
         }
     )
 
-    def find(self, pid, address, time):
+    def find(self, _pid, address, _time):
         """Find an image by dividing."""
         row = ((address - np.uint64(BASE)) // np.uint64(SIZE)).astype(np.int64)
         row = np.where((address >= BASE) & (row < len(MODULES)), row, -1)
@@ -214,7 +214,7 @@ class TestColumns:
     def test_names_cannot_make_frames(self):
         """A line end in a name of a PDB is a blank in a frame; a function is never a second frame."""
 
-        def resolve(images, row, offset, returns):
+        def resolve(_images, row, *_):
             names = {"function": ["a\nb"], "file": ["x\ny.c"], "line": [3], "displacement": [0]}
             return pa.table({name: values * len(row) for name, values in names.items()})
 

@@ -152,7 +152,9 @@ def _called(operations: pa.Table, rows: Ints) -> list[list[str]]:
     if not has_stacks(operations):
         return [[] for _ in rows]
     texts = [*whole(operations.column(STACK.name)).dictionary.to_pylist(), None]
-    return [list(map(clean, frames_of(texts[code]))) for code in _codes(operations, STACK.name)[rows].tolist()]
+    return [
+        list(map(clean, frames_of(texts[code]))) for code in _codes(operations, STACK.name)[rows].tolist()
+    ]
 
 
 def _places(function: str, site: str) -> list[Frame]:
