@@ -72,8 +72,8 @@ class Redaction:
 
     def site(self, text: str, function: str | None = None) -> str:
         """Give a call site with its function and file replaced; the line stays."""
-        place = place_of(text, function)
         if text not in self._names:
+            place = place_of(text, function)
             if not place.file and not place.line:
                 self._names[text] = self.pseudonym(f"\0{text}", "site")
             else:
