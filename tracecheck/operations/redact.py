@@ -139,7 +139,7 @@ class Redaction:
         texts = column.dictionary.to_pylist()
         found: list[str | None] = [None] * len(texts)
         known: dict[str, Callable[[str], str]] = {"site": self.site, "stack": self.stack}
-        rename = known.get(name) or (lambda text: self.pseudonym(text, name.rstrip("s")))
+        rename = known.get(name) or (lambda text: self.pseudonym(text, name))
         for code in used[np.argsort(first, kind="stable")].tolist():
             if code >= 0 and texts[code] is not None:
                 found[code] = rename(texts[code])
