@@ -12,9 +12,10 @@ from test_surroundings import Layout, Places, read, written
 
 from tracecheck.capture import analyse
 from tracecheck.etl import LOSSES, open_log, plain_rows
-from tracecheck.operations import CanonicalReader, assemble, stacks
+from tracecheck.operations import CanonicalReader, assemble, stack_texts, stacks
 from tracecheck.operations.frames import frame_name, frames_of, normal_stack
-from tracecheck.operations.stacks import MOST_FRAMES, name_places, read_stacks, stack_column
+from tracecheck.operations.stack_texts import name_places, stack_column
+from tracecheck.operations.stacks import MOST_FRAMES, read_stacks
 from tracecheck.operations.surroundings import Surroundings
 from tracecheck.operations.table import OPERATIONS, STACK, has_stacks
 from tracecheck.simulate import Fault, Scenario, simulate
@@ -201,10 +202,13 @@ class TestColumns:
         assert told == [naive(addresses) for addresses in lists]
         assert left_out == 0
 
-    @pytest.mark.parametrize("bound", ["_MOST_STACKS", "_MOST_TEXT"])
-    def test_what_is_too_much_is_counted(self, bound, monkeypatch):
+    @pytest.mark.parametrize(
+        ("room", "bound", "most"),
+        [(stacks, "_MOST_STACKS", 2), (stack_texts, "_MOST_TEXT", len("A.sys+0x10") * 2)],
+    )
+    def test_what_is_too_much_is_counted(self, room, bound, most, monkeypatch):
         """Of more different stacks than there is room for the first are kept; sites are known of all."""
-        monkeypatch.setattr(stacks, bound, 2 if bound == "_MOST_STACKS" else len("A.sys+0x10") * 2)
+        monkeypatch.setattr(room, bound, most)
         kernel = kernel_of([[BASE + 0x10 + i] for i in range(5)])
         logged = read_stacks(calls(5), kernel)
         column, left_out = stack_column(5, logged, name_places(logged, kernel))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from tracecheck.payload.arrow import from_numpy, strings, whole
 
 if TYPE_CHECKING:
-    from tracecheck.operations.stacks import Logged, Names
+    from tracecheck.operations.stack_texts import Names
+    from tracecheck.operations.stacks import Logged
 
 Ints = NDArray[np.int64]
 

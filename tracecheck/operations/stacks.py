@@ -1,4 +1,4 @@
-"""The stacks that were logged with a driver's calls: read by columns, each different one written once."""
+"""The stacks that were logged with a driver's calls, read by columns; `stack_texts` writes them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tracecheck.operations.frames import module_is_plumbing
-from tracecheck.operations.table import STACK
-from tracecheck.payload.arrow import from_numpy, strings, whole
+from tracecheck.payload.arrow import whole
 from tracecheck.payload.kernel.images import is_kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tracecheck.payload.kernel import Collector, Kernel
-    from tracecheck.payload.symbols import Symbols
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
@@ -30,10 +28,9 @@ MOST_FRAMES = 32
 # How many more stand above the driver's at most, and how many stacks are looked at at once.
 _MOST_ABOVE = 64
 _BLOCK = 1 << 14
-# How many places and stacks are told apart, and how many characters all stacks may have together.
+# How many places and stacks are told apart.
 _MOST_PLACES = 1 << 18
 _MOST_STACKS = 1 << 17
-_MOST_TEXT = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -54,21 +51,6 @@ class Logged:
     stack: Ints
     stacks: NDArray[np.int32]
     places: Ints
-
-
-@dataclass(frozen=True)
-class Names:
-    """What places are called.
-
-    Attributes:
-        functions: The function of each; None where it is not known.
-        sites: Each as a call site.
-        frames: Each as a frame of a stack.
-    """
-
-    functions: list[str | None]
-    sites: list[str]
-    frames: list[str]
 
 
 def ask_for_stacks(operations: pa.Table, collector: Collector) -> None:
@@ -116,78 +98,6 @@ def read_stacks(operations: pa.Table, kernel: Kernel, pointer_size: int = 8) -> 
         site[low : low + len(some)], number[low : low + len(some)] = reader.read(stack[some], time[some])
     told = site[which] >= 0
     return Logged(rows[told], site[which][told], number[which][told], reader.stacks(), reader.places())
-
-
-def name_places(
-    logged: Logged, kernel: Kernel, symbols: Symbols | None = None, quiet: Symbols | None = None
-) -> Names:
-    """Write what the places of stacks are called.
-
-    Args:
-        logged: The stacks.
-        kernel: What :func:`read_stacks` was given.
-        symbols: The PDBs, asked for modules in which a driver made a call; None for none: a place is
-            ``module+0x1234`` then, and no function is known.
-        quiet: The PDBs, asked for all other modules: that theirs are not found hurts nobody.
-
-    Raises:
-        MissingExtraError: PDBs were named and cannot be read, because purepdb is not installed.
-    """
-    image, offset = logged.places[:, 0].copy(), logged.places[:, 1].copy().view(np.uint64)
-    names, codes = _modules(kernel)
-    modules = [names[codes[row]] if row >= 0 else "" for row in image.tolist()]
-    sites = [
-        f"{module}+{at:#x}" if module else f"{at:#x}"
-        for module, at in zip(modules, offset.tolist(), strict=True)
-    ]
-    functions: list[str | None] = [None] * len(sites)
-    frames = list(sites)
-    drivers = np.isin(image, np.unique(image[np.unique(logged.site)]))
-    for source, mine in ((symbols, drivers), (quiet, ~drivers & (image >= 0))):
-        rows = np.flatnonzero(mine)
-        if source is None or not len(rows):
-            continue
-        returns = logged.places[rows, 2] != 0
-        found = source.resolve(kernel.images.table, image[rows], offset[rows], returns).to_pydict()
-        told = zip(*(found[name] for name in ("function", "file", "line", "displacement")), strict=True)
-        for row, (function, *rest) in zip(rows.tolist(), told, strict=True):
-            if function is not None:
-                functions[row], sites[row] = function, _site(function, *rest)
-                plumbing = module_is_plumbing(modules[row])
-                frames[row] = f"{modules[row]}!{sites[row]}" if plumbing else sites[row]
-    return Names(functions, sites, [frame.replace("\n", " ") for frame in frames])
-
-
-def stack_column(size: int, logged: Logged, names: Names) -> tuple[pa.DictionaryArray | None, int]:
-    """Write the stacks of operations.
-
-    Args:
-        size: How many operations there are.
-        logged: The stacks of some of them.
-        names: What their places are called.
-
-    Returns:
-        The column :data:`~tracecheck.operations.table.STACK`, None where no operation has a stack; and how
-        many operations have a stack that is left out, because there are too many different ones.
-    """
-    texts: dict[str, int] = {}
-    code = np.full(len(logged.stacks) + 1, -1, np.int32)
-    room = _MOST_TEXT
-    for number, places in enumerate(logged.stacks.tolist()):
-        text = "\n".join(names.frames[place] for place in places if place >= 0)
-        if text not in texts:
-            room -= len(text)
-            if room < 0:
-                break
-        code[number] = texts.setdefault(text, len(texts))
-    codes = np.full(size, -1, np.int32)
-    codes[logged.rows] = code[logged.stack]
-    left_out = int(np.count_nonzero(codes[logged.rows] < 0))
-    if not texts:
-        return None, left_out
-    valid = codes >= 0
-    index = from_numpy(np.maximum(codes, 0), STACK.type.index_type, None if valid.all() else valid)
-    return pa.DictionaryArray.from_arrays(index, strings(texts)), left_out
 
 
 class _Reader:
@@ -300,25 +210,20 @@ def _changes(kernel: Kernel) -> Ints:
     return np.unique(np.concatenate(found))
 
 
-def _modules(kernel: Kernel) -> tuple[list[str], Ints]:
+def modules_of(kernel: Kernel) -> tuple[list[str], Ints]:
     """Name the files of images: the different names, the last one for none, and for each image its place."""
     paths = whole(kernel.images.table.column("name"))
-    names = [*map(_last_part, paths.dictionary.to_pylist()), "?"]
+    names = [*map(last_part, paths.dictionary.to_pylist()), "?"]
     codes = paths.indices.fill_null(len(names) - 1).to_numpy(zero_copy_only=False).astype(np.int64)
     return names, codes
 
 
 def _plumbing(kernel: Kernel) -> Bools:
     """Tell which images are no driver's; one more element, for an image that is not known, says it may be."""
-    names, codes = _modules(kernel)
+    names, codes = modules_of(kernel)
     return np.append(np.array([module_is_plumbing(name) for name in names], np.bool_)[codes], False)
 
 
-def _site(function: str, file: str | None, line: int | None, displacement: int | None) -> str:
-    if file is not None and line is not None:
-        return f"{function} ({_last_part(file)}:{line})"
-    return f"{function}+{displacement or 0:#x}"
-
-
-def _last_part(path: str) -> str:
+def last_part(path: str) -> str:
+    """Give the name of a file of a path."""
     return re.split(r"[\\/]", path)[-1]

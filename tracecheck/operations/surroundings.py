@@ -120,7 +120,8 @@ class Surroundings:
     def _with_stacks(self, operations: pa.Table, kernel: Kernel) -> pa.Table:
         """Fill in sites, and add the stacks."""
         from tracecheck.operations.sites import fill_sites
-        from tracecheck.operations.stacks import name_places, read_stacks, stack_column
+        from tracecheck.operations.stack_texts import name_places, stack_column
+        from tracecheck.operations.stacks import read_stacks
 
         logged = read_stacks(operations, kernel, self._pointer_size)
         symbols = self._symbols()
