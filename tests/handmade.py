@@ -1,11 +1,13 @@
 """Analyses made by hand: tables of the package's schemas from the few cells that a test cares about."""
 
+from dataclasses import replace
+
 import pyarrow as pa
 
 from tracecheck.capture import Analysis, Verdict
 from tracecheck.etl.tables import LOSSES
 from tracecheck.operations.marks import MARKS
-from tracecheck.operations.table import OPERATIONS
+from tracecheck.operations.table import OPERATIONS, STACK
 from tracecheck.replay.tables import CONTEXTS, STEPS
 from tracecheck.rules.table import FINDINGS
 
@@ -57,6 +59,14 @@ def analysis(operations=(), contexts=(), steps=(), losses=(), findings=(), verdi
         warnings=rest.get("warnings", ()),
         marks=table(MARKS, rest.get("marks", ())),
     )
+
+
+def with_stacks(found, stacks):
+    """Give an analysis, or operations, with the column of stacks, lists of frames or None."""
+    if isinstance(found, Analysis):
+        return replace(found, operations=with_stacks(found.operations, stacks))
+    texts = [None if frames is None else "\n".join(frames) for frames in stacks]
+    return found.append_column(STACK, pa.array(texts, pa.string()).cast(STACK.type))
 
 
 def double_release(pointer=0xFFFFAE0512340010, **rest):

@@ -5,7 +5,7 @@ import re
 
 import pyarrow as pa
 import pytest
-from handmade import analysis, table
+from handmade import analysis, table, with_stacks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,12 +20,13 @@ from tracecheck.triage import triage
 U64 = st.integers(1, 2**64 - 1)
 
 
-@pytest.fixture(scope="module")
-def pair(tmp_path_factory):
-    """One capture, as it is and redacted."""
+@pytest.fixture(scope="module", params=["plain", "stacks"])
+def pair(tmp_path_factory, request):
+    """One capture, as it is and redacted; with the kernel's events it has stacks."""
     path = tmp_path_factory.mktemp("secret") / "secret-name.etl"
     faults = (Fault("L09"), Fault("R01"), Fault("R04"))
-    simulate(Scenario(seed=8, operations=700, faults=faults, unload=True)).write(path)
+    scenario = Scenario(seed=8, operations=700, faults=faults, unload=True)
+    simulate(scenario, kernel_events=request.param == "stacks").write(path)
     return analyse([str(path)]), analyse([str(path)], redact=True)
 
 
@@ -36,7 +37,7 @@ def secrets(whole):
         column = whole.operations.column(field.name)
         if field.type == pa.uint64() and field.name not in ("sequence", "record"):
             found |= {f"{value:x}" for value in column.unique().to_pylist() if value}
-        elif field.name in ("function", "site"):
+        elif field.name in ("function", "site", "stack", "process"):
             names = [name for name in column.cast(pa.string()).unique().to_pylist() if name]
             found |= {part for name in names for part in re.split(r"[ ():]+", name) if len(part) > 4}
     return found
@@ -89,6 +90,32 @@ class TestCaptures:
         plain, redacted = (json.loads("".join(json_report.render(each))) for each in pair)
         assert len(plain["findings"]) == len(redacted["findings"])
         assert plain["summary"]["contexts"] == redacted["summary"]["contexts"]
+
+
+class TestStacks:
+    """Stacks of a redacted capture."""
+
+    def test_frames_are_redacted_as_sites_are(self):
+        """Functions and files get their pseudonyms, the same as in the call site; lines stay."""
+        rows = [{"routine": "r", "site": "Get (a.c:7)", "function": "Get"}]
+        frames = ["Get (a.c:7)", "Create (a.c:9)", "Get (a.c:8)", "FLTMGR.SYS+0x10", "X.sys+0x20"]
+        operations = with_stacks(analysis(rows).operations, [frames])
+        redacted = Redaction(operations).table(operations).to_pylist()[0]
+        assert (redacted["function"], redacted["site"]) == ("function-1", "function-1 (file-1:7)")
+        assert redacted["stack"].split("\n") == [
+            "function-1 (file-1:7)",
+            "function-2 (file-1:9)",
+            "function-1 (file-1:8)",
+            "site-1",
+            "site-2",
+        ]
+
+    def test_what_only_a_provider_knows_is_left_out(self):
+        """A field of the provider's own is not carried along, whatever it is called."""
+        operations = analysis([{"routine": "r"}]).operations
+        for name in ("secret", "stack", "Secret"):
+            operations = operations.append_column(name, pa.array(["secret"]))
+        assert Redaction(operations).table(operations).schema.names == OPERATIONS.names
 
 
 class TestPseudonyms:

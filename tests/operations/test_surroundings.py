@@ -110,7 +110,8 @@ class Layout:
 
     def resolve(self, images, row, offset, returns):
         """Name the function; the source line is that of the byte before a return address."""
-        layout = {image.path: image for image in Images(8, NAMES[:2]).drivers.values()}
+        every = Images(8, NAMES[:2])
+        layout = {image.path: image for image in (every.kernel, every.fltmgr, *every.drivers.values())}
         found = {"function": [], "file": [], "line": [], "displacement": []}
         for at, place, is_return in zip(row.tolist(), offset.tolist(), returns.tolist(), strict=True):
             image = layout[images.column("name")[at].as_py()]
@@ -224,7 +225,7 @@ import sys
 from tracecheck.cli import main
 code = main(["check", sys.argv[1], "-q", "-o", sys.argv[2]])
 heavy = ("tracecheck.payload.kernel", "tracecheck.payload.manifest", "tracecheck.payload.symbols",
-         "tracecheck.operations.position", "tracecheck.operations.sites")
+         "tracecheck.operations.position", "tracecheck.operations.sites", "tracecheck.operations.stacks")
 print(sorted(name for name in sys.modules if name.startswith(heavy)))
 sys.exit(code)
 """
@@ -266,6 +267,7 @@ class TestReports:
             assert operations
             for operation in operations:
                 assert operation.pop("process", None) is not None or not kernel
+                assert operation.pop("stack", None) is not None or not kernel
                 del operation["record"]
             found.append(findings)
         assert found[0] == found[1]

@@ -5,7 +5,7 @@ from itertools import accumulate
 from pathlib import Path
 
 import pytest
-from handmade import START, analysis, double_release
+from handmade import START, analysis, double_release, with_stacks
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from trace_formats import HOSTILE, collapsed, speedscope, stacks
@@ -91,11 +91,40 @@ class TestSpeedscope:
     @settings(max_examples=50)
     def test_hostile_names_are_harmless(self, text):
         """Whatever a trace calls its functions, the file is valid and every name printable."""
-        found = life([(text, 1)], site=text, function=text)
+        found = with_stacks(life([(text, 1)], site=text, function=text), [["a", text, text]])
         written = "".join(render_speedscope(found, "taken"))
         assert written.isascii()
         for frame in speedscope(written)["shared"]["frames"]:
             assert frame["name"].isprintable()
+
+
+class TestStacks:
+    """Stacks that were logged with the calls."""
+
+    @pytest.mark.parametrize(
+        ("site", "function", "inner"),
+        [
+            ("Get (a.c:7)", "Get", "Get (a.c:7)"),
+            ("b.c:9", "Other", "Other;b.c:9"),
+            ("Sim.sys+0x10", None, "Sim.sys+0x10"),
+        ],
+    )
+    def test_the_frames_outside_lead_to_the_call_site(self, site, function, inner):
+        """The outermost frame comes first; the innermost is named as the driver named it."""
+        frames = ["Sim.sys+0x10" if function == "Other" else site, "Create (a.c:3)", "FLTMGR.SYS+0x20"]
+        found = life([("FltGetStreamContext", 1)], site=site, function=function)
+        told = "".join(render_collapsed(with_stacks(found, [frames]), "taken"))
+        assert told == f"stream context;FLTMGR.SYS+0x20;Create (a.c:3);{inner};FltGetStreamContext 1\n"
+
+    def test_callers_of_one_site_are_told_apart(self):
+        """Two calls at one site that came different ways are two stacks; one without a stack is a third."""
+        calls = life([("FltGetStreamContext", 1)] * 4, site="a.c:1", function="f")
+        stacked = with_stacks(calls, [["a.c:1", "x"], ["a.c:1", "y"], ["a.c:1", "x"], None])
+        file = speedscope("".join(render_speedscope(stacked, "taken")))
+        weights = {frames[1:-1]: weight for frames, weight in stacks(file, 0).items()}
+        assert weights == {("x", "a.c:1"): 2, ("y", "a.c:1"): 1, ("f", "a.c:1"): 1}
+        (frame,) = [frame for frame in file["shared"]["frames"] if frame["name"] == "a.c:1"]
+        assert (frame["file"], frame["line"]) == ("a.c", 1)
 
 
 class TestCollapsed:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from handmade import double_release
+from handmade import double_release, with_stacks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,9 +48,10 @@ def named(site, function, message):
 
     operations = renamed(renamed(found.operations, "site", site), "function", function)
     assert operations.num_rows == count
+    frames = [text_.encode("utf-8", "replace").decode() for text_ in (function, site)]
     return replace(
         found,
-        operations=operations,
+        operations=with_stacks(operations, [frames] * count),
         contexts=renamed(found.contexts, "site", site),
         findings=renamed(found.findings, "message", message),
         paths=(site,),

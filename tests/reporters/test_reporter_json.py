@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from handmade import SECOND, START, analysis, double_release
+from handmade import SECOND, START, analysis, double_release, with_stacks
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -170,3 +170,26 @@ class TestInvariants:
             for some in (rows, rows[::-1])
         ]
         assert orders == [["D", "C", "B", "E", "A"]] * 2
+
+
+class TestStacks:
+    """Stacks that were logged with the calls."""
+
+    def test_a_stack_is_a_list_of_frames(self):
+        """Operations with a stack have its frames, others null; without the column there is no key."""
+        found = with_stacks(double_release(), [["A (a.c:1)", "x.sys+0x1"], None, ["B (b.c:2)"]])
+        (finding,) = parsed(found)["findings"]
+        assert [each["stack"] for each in finding["operations"]] == [
+            ["B (b.c:2)"],
+            None,
+            ["A (a.c:1)", "x.sys+0x1"],
+        ]
+        (plain,) = parsed(double_release())["findings"]
+        assert all("stack" not in each for each in plain["operations"])
+
+    @pytest.mark.parametrize("name", ["stack", "process"])
+    def test_a_field_of_the_providers_own_is_not_taken_for_it(self, name):
+        """A column that has the name and another type is not shown."""
+        found = double_release()
+        own = found.operations.append_column(name, pa.array([7, 8, 9]))
+        assert parsed(replace(found, operations=own)) == parsed(found)

@@ -1,14 +1,16 @@
 """SARIF 2.1.0: what code-scanning pages need, and the rules of the format that no schema checks."""
 
 import json
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import pytest
-from handmade import analysis, double_release
+from handmade import START, analysis, double_release, table, with_stacks
 
 from tracecheck.capture import Verdict, analyse
-from tracecheck.reporters.sarif import MOST_STEPS, render
+from tracecheck.reporters.sarif import MOST_STACKS, MOST_STEPS, render
 from tracecheck.rules import RULES
+from tracecheck.rules.table import FINDINGS
 from tracecheck.simulate import Fault, Scenario, simulate
 from tracecheck.triage import Baseline, parse_suppressions, triage
 
@@ -41,6 +43,9 @@ def run_of(judged):
 
 def _locations(result):
     yield from result["locations"]
+    for stack in result.get("stacks", ()):
+        assert set(stack) == {"message", "frames"}
+        yield from (frame["location"] for frame in stack["frames"])
     for flow in result.get("codeFlows", ()):
         orders = [at["executionOrder"] for thread in flow["threadFlows"] for at in thread["locations"]]
         assert sorted(orders) == list(range(len(orders)))
@@ -125,3 +130,34 @@ class TestLogs:
         assert len(lines) <= MOST_STEPS
         assert {1, count // 2 + 1, count} <= set(lines)
         assert flow["message"]["text"].startswith(f"{len(lines)} of {count} ")
+
+
+class TestStacks:
+    """Stacks that were logged with the calls."""
+
+    def test_the_stacks_of_the_proof(self):
+        """The faulty operation's comes first; frames have their place in the source as far as it is known."""
+        found = with_stacks(double_release(), [["A (a.c:1)"], None, ["B (b\x1b.c:2)", "x.sys+0x1"]])
+        (result,) = run_of(triage(found))["results"]
+        first, second = result["stacks"]
+        assert first["message"]["text"].startswith("FltReleaseContext, pid 4, tid 96, 2026-01-02T03:04:07")
+        assert second["message"]["text"].startswith("FltAllocateContext, pid 4, tid 2188")
+        inner, outer = (frame["location"] for frame in first["frames"])
+        assert inner["physicalLocation"]["region"] == {"startLine": 2}
+        assert inner["message"]["text"] == "B (b\\x1b.c:2)"
+        assert outer == {
+            "logicalLocations": [{"name": "x.sys+0x1", "kind": "function"}],
+            "message": {"text": "x.sys+0x1"},
+        }
+
+    def test_there_are_few_and_each_is_there_once(self):
+        """A proof of many operations tells some stacks; the format allows no two that are the same."""
+        found = double_release()
+        rows = [{**found.findings.to_pylist()[0], "operations": [0] * 3 + [1, 2], "time": START}]
+        twice = with_stacks(replace(found, findings=table(FINDINGS, rows)), [["a"], ["b"], ["c"]])
+        (result,) = run_of(triage(twice))["results"]
+        assert len(result["stacks"]) == 2 <= MOST_STACKS
+
+    def test_without_stacks_there_is_no_key(self):
+        """A result of a capture without stacks has none."""
+        assert all("stacks" not in result for result in run_of(triage(double_release()))["results"])

@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import pyarrow as pa
 import pytest
-from handmade import SECOND, START, analysis, double_release, table
+from handmade import SECOND, START, analysis, double_release, table, with_stacks
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tracecheck.capture import Verdict
 from tracecheck.etl.tables import LOSSES
+from tracecheck.reporters.block import SHOWN_FRAMES
 from tracecheck.reporters.common import rows
 from tracecheck.reporters.losses import loss_line
 from tracecheck.reporters.text import SHOWN_ALIKE, SHOWN_LOSSES, render
@@ -291,3 +292,22 @@ class TestHostileTraces:
     def test_every_pointer_is_shown_exactly(self, pointer):
         """The ends of the range and its middle are written digit by digit."""
         assert f"stream context {pointer:#x} #1" in text(double_release(pointer))
+
+
+class TestStacks:
+    """Stacks that were logged with the calls."""
+
+    def test_frames_stand_under_who_did_it(self):
+        """Each role has its frames below it, the innermost first, no more than a screen can bear."""
+        deep = [f"F{i} (a.c:{i})" for i in range(SHOWN_FRAMES + 3)]
+        report = text(with_stacks(double_release(), [deep, None, ["CtxPostClose (ctx.c:88)", "X.sys+0x1"]]))
+        lines = report.partition("UTC  ")[0].splitlines()[4:]
+        assert [line[:19].strip() or line for line in lines[:1]] == ["bad release by"]
+        assert lines[1:3] == ["      CtxPostClose (ctx.c:88)", "      X.sys+0x1"]
+        assert [line.split("  ")[1] for line in lines[3:5]] == ["last released by", "allocated by"]
+        shown = [f"      {frame}" for frame in deep[:SHOWN_FRAMES]]
+        assert lines[5 : 6 + SHOWN_FRAMES] == [*shown, "      ... 3 more ..."]
+
+    def test_without_a_stack_nothing_changes(self):
+        """A column that says nothing of these calls leaves the report as it is without."""
+        assert text(with_stacks(double_release(), [None] * 3)) == text(double_release())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from tracecheck.errors import InputError
 from tracecheck.triage import parse_suppressions, wildcard
+from tracecheck.triage.suppressions import stack_matches
 
 PATTERN = st.text("ab*?", max_size=12)
 TEXT = st.text("ab", max_size=12)
@@ -34,6 +35,42 @@ class TestWildcards:
     def test_many_stars_take_no_time(self):
         """A pattern that makes backtracking matchers hang is answered at once."""
         assert not wildcard("a*" * 200 + "b", "a" * 2000)
+
+
+FRAMES = st.lists(st.sampled_from(["A (a.c:1)", "B+0x1", "C.sys+0x2"]), max_size=6)
+PARTS = st.lists(st.sampled_from(["...", "A", "A (a.c:*)", "B", "C.sys", "*"]), min_size=1, max_size=5)
+
+
+def naive_stack(parts, frames):
+    """Match as the definition says: what calls the last frame of a pattern may be anything."""
+    if not parts:
+        return True
+    if parts[0] == "...":
+        return naive_stack(parts[1:], frames) or (bool(frames) and naive_stack(parts, frames[1:]))
+    names = [frames[0], frames[0].split(" (")[0].split("+")[0]] if frames else []
+    return any(naive(parts[0], name) for name in names) and naive_stack(parts[1:], frames[1:])
+
+
+class TestStacks:
+    """``stack:`` patterns."""
+
+    @given(PARTS, FRAMES)
+    def test_a_pattern_matches_what_its_definition_matches(self, parts, frames):
+        """The fast match is the recursive definition's."""
+        assert stack_matches(" < ".join(parts), frames) == naive_stack(parts, frames)
+
+    def test_every_pattern_has_to_match_some_stack(self):
+        """Like sites: each line of a block may be met by another operation's stack."""
+        (one,) = parse_suppressions("{\nreason: r\nstack: Get < Create\nstack: ... < Close\n}", "f")
+        get, close = ["Get+0x1", "Create (a.c:1)", "FLTMGR.SYS+0x1"], ["Put+0x1", "Close+0x1"]
+        assert one.stacks == ("Get < Create", "... < Close")
+        assert one.matches("L09", "stream", "s", [], [get, close])
+        assert not one.matches("L09", "stream", "s", [], [get])
+        assert not one.matches("L09", "stream", "s", [])
+
+    def test_many_gaps_take_no_time(self):
+        """A pattern that makes backtracking matchers hang is answered at once."""
+        assert not stack_matches(" < ".join(["...", "A"] * 40 + ["B"]), ["A"] * 32)
 
 
 class TestFiles:
@@ -76,6 +113,7 @@ class TestFiles:
             ("L09", "f:1: write RULE:SITE"),
             ("\nL09:x", "f:2: write RULE:SITE"),
             ("{\nreason: r\n}", "f:1: suppresses everything"),
+            ("{\nreason: r\nstack:\n}", "f:3: 'stack' is none of"),
             ("{\nrule: L09\n}", "f:1: has no reason"),
             ("L09:x #", "f:1: has no reason"),
             ("{\nrule: L09\nreason: r", "f:1: this block has no end"),

@@ -2,15 +2,18 @@
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import date
 
 import pytest
+from handmade import double_release, with_stacks
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tracecheck.capture import Verdict, analyse
 from tracecheck.errors import InputError
 from tracecheck.etl import plain_rows
+from tracecheck.operations.redact import Redaction
 from tracecheck.reporters import suppressions as generated
 from tracecheck.simulate import Fault, Scenario, simulate
 from tracecheck.triage import Baseline, parse_suppressions, triage
@@ -115,3 +118,33 @@ def test_a_verdict_without_findings_keeps_its_reasons(found):
     assert isinstance(empty.verdict, Verdict)
     assert empty.verdict.reasons == found.verdict.reasons
     assert empty.verdict.advice == found.verdict.advice
+
+
+class TestStacks:
+    """Suppressions that name stacks."""
+
+    STACKS = (
+        None,
+        ["CtxCleanup (ctx.c:70)"],
+        ["Put (ctx.c:88)", "CtxPostClose (ctx.c:90)", "FLTMGR.SYS+0x1"],
+    )
+
+    @pytest.mark.parametrize(
+        ("pattern", "taken"),
+        [("Put < CtxPost*", 1), ("... < CtxPostClose", 1), ("CtxPostClose", 0), ("Cle*", 0)],
+    )
+    def test_a_stack_of_the_proof_has_to_match(self, pattern, taken):
+        """A pattern is held against the stacks of the operations that prove a finding."""
+        entries = parse_suppressions(f"{{\nreason: r\nstack: {pattern}\n}}", "f")
+        judged = triage(with_stacks(double_release(), self.STACKS), entries, today=TODAY)
+        assert judged.suppressed.num_rows == taken
+        assert triage(double_release(), entries, today=TODAY).suppressed.num_rows == 0
+
+    def test_it_names_stacks_as_the_source_does(self):
+        """In a redacted capture too the real names are those that match."""
+        plain = with_stacks(double_release(), self.STACKS)
+        redaction = Redaction(plain.operations)
+        hidden = replace(plain, operations=redaction.table(plain.operations))
+        entries = parse_suppressions("{\nreason: r\nstack: Put < CtxPostClose (ctx.c:90)\n}", "f")
+        assert triage(hidden, entries, today=TODAY, original=redaction.original).suppressed.num_rows == 1
+        assert triage(hidden, entries, today=TODAY).suppressed.num_rows == 0

@@ -15,7 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tracecheck.operations.frames import frames_of
 from tracecheck.operations.places import place_of
+from tracecheck.operations.surroundings import PROCESS
+from tracecheck.operations.table import ASSUMED, OPERATIONS, STACK
 from tracecheck.payload.arrow import from_numpy, nulls, strings, whole
 
 _KEPT_NUMBERS = ("sequence", "record")
@@ -69,8 +72,8 @@ class Redaction:
 
     def site(self, text: str, function: str | None = None) -> str:
         """Give a call site with its function and file replaced; the line stays."""
-        place = place_of(text, function)
         if text not in self._names:
+            place = place_of(text, function)
             if not place.file and not place.line:
                 self._names[text] = self.pseudonym(f"\0{text}", "site")
             else:
@@ -80,6 +83,10 @@ class Redaction:
                 self._names[text] = f"{name} ({where})" if name and place.file else f"{name}{where}"
             self._originals[self._names[text]] = text
         return self._names[text]
+
+    def stack(self, text: str) -> str:
+        """Give a stack with each of its frames replaced as a call site is."""
+        return "\n".join(map(self.site, frames_of(text)))
 
     def pointers(self, values: Words) -> Words:
         """Give the pointers that stand for others; 0 stays."""
@@ -103,8 +110,8 @@ class Redaction:
 
         The columns of the provider's own are left out.
         """
-        # The package's own columns are in lower case, those that only a provider knows are not.
-        fields = {field.name: field for field in operations.schema if field.name == field.name.lower()}
+        ours = {field.name: field.type for field in (*OPERATIONS, ASSUMED, PROCESS, STACK)}
+        fields = {field.name: field for field in operations.schema if ours.get(field.name) == field.type}
         pointers = set(_pointer_columns(operations))
         columns: dict[str, pa.Array] = {}
         for name, field in fields.items():
@@ -131,9 +138,8 @@ class Redaction:
         used, first = np.unique(codes, return_index=True)
         texts = column.dictionary.to_pylist()
         found: list[str | None] = [None] * len(texts)
-        rename: Callable[[str], str] = (
-            self.site if name == "site" else lambda text: self.pseudonym(text, name.rstrip("s"))
-        )
+        known: dict[str, Callable[[str], str]] = {"site": self.site, "stack": self.stack}
+        rename = known.get(name) or (lambda text: self.pseudonym(text, name))
         for code in used[np.argsort(first, kind="stable")].tolist():
             if code >= 0 and texts[code] is not None:
                 found[code] = rename(texts[code])

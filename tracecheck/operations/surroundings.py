@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from tracecheck.etl.layout import Ext, Kind
 from tracecheck.operations.marks import Marks
+from tracecheck.operations.table import STACK
 from tracecheck.payload.arrow import whole
 from tracecheck.payload.pdb_container import MissingExtraError
 
@@ -81,7 +82,7 @@ class Surroundings:
 
             self._pointer_size = pointer_size
             self._collector = Collector(_TABLES, pointer_size)
-        # Records whose stacks are wanted for their sites are known at the end.
+        # The records whose stacks are wanted, those of operations, are known at the end.
         self._collector.add(chunk, _without_thread(chunk), first_record)
 
     def marks(self) -> pa.Table:
@@ -98,28 +99,43 @@ class Surroundings:
             losses: The log's losses.
 
         Returns:
-            The operations with positions, call sites and, if the trace tells of processes, behind the
-            columns of the schema the column :data:`PROCESS`.
+            The operations with positions and call sites; behind the columns of the schema, as far as the
+            trace tells of them, stacks (:data:`~tracecheck.operations.table.STACK`) and names of processes
+            (:data:`PROCESS`).
         """
         if self._collector is None or not len(operations):
             return operations
         from tracecheck.operations.position import fill_positions
-        from tracecheck.operations.sites import ask_for_stacks, fill_sites
+        from tracecheck.operations.stacks import ask_for_stacks
 
         ask_for_stacks(operations, self._collector)
         kernel = self._collector.finish()
         self._collector = None
         self.notes += kernel.warnings
         operations = fill_positions(operations, kernel.fltio, losses)
-        if len(kernel.stacks.table):
-            symbols = self._symbols()
-            try:
-                operations = fill_sites(operations, kernel, symbols, self._pointer_size)
-                self._say_symbols(symbols)
-            except MissingExtraError as error:
-                self.notes.append(f"functions stay without names: {error}")
-                operations = fill_sites(operations, kernel, None, self._pointer_size)
+        if len(kernel.stacks.table) and len(kernel.images.table):
+            operations = self._with_stacks(operations, kernel)
         return _with_processes(operations, kernel) if len(kernel.processes.table) else operations
+
+    def _with_stacks(self, operations: pa.Table, kernel: Kernel) -> pa.Table:
+        """Fill in sites, and add the stacks."""
+        from tracecheck.operations.sites import fill_sites
+        from tracecheck.operations.stack_texts import name_places, stack_column
+        from tracecheck.operations.stacks import read_stacks
+
+        logged = read_stacks(operations, kernel, self._pointer_size)
+        symbols = self._symbols()
+        try:
+            names = name_places(logged, kernel, symbols, self._symbols())
+            self._say_symbols(symbols)
+        except MissingExtraError as error:
+            self.notes.append(f"functions stay without names: {error}")
+            names = name_places(logged, kernel)
+        operations = fill_sites(operations, logged, names)
+        stacks, left_out = stack_column(len(operations), logged, names)
+        if left_out:
+            self.notes.append(f"{left_out:,} operations have stacks that were left out: too many differ")
+        return operations if stacks is None else _with(operations, STACK, stacks)
 
     def _symbols(self) -> Symbols | None:
         from tracecheck.payload.symbol_path import symbol_places
@@ -150,12 +166,15 @@ class Surroundings:
 def _with_processes(operations: pa.Table, kernel: Kernel) -> pa.Table:
     pid = whole(operations.column("pid")).to_numpy()
     time = whole(operations.column("time")).cast(pa.int64()).to_numpy()
-    names = kernel.processes.names(pid, time)
-    if PROCESS.name in operations.schema.names:
-        # A field of the provider's own.
-        renamed = [f"{name}_2" if name == PROCESS.name else name for name in operations.schema.names]
+    return _with(operations, PROCESS, kernel.processes.names(pid, time))
+
+
+def _with(operations: pa.Table, field: pa.Field, column: pa.Array) -> pa.Table:
+    """Add a column; a field of the provider's own that has its name steps aside."""
+    if field.name in operations.schema.names:
+        renamed = [f"{name}_2" if name == field.name else name for name in operations.schema.names]
         operations = operations.rename_columns(renamed)
-    return operations.append_column(PROCESS, names)
+    return operations.append_column(field, column)
 
 
 def _told() -> NDArray[np.bool_]:

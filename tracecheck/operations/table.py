@@ -69,3 +69,14 @@ OWNERS = pa.schema(
         pa.field("has_free_callback", pa.bool_(), nullable=False),
     ]
 )
+
+#: A further column where the trace has stacks of operations: the frames of the call, the innermost first, a
+#: line each, null where none was logged. It begins with the driver's innermost frame and has at most 32,
+#: those of the kernel's half only; :mod:`tracecheck.operations.frames` says how they are written.
+STACK = pa.field("stack", _NAME)
+
+
+def has_stacks(operations: pa.Table) -> bool:
+    """Tell whether operations have the column :data:`STACK`; a provider may have a field of that name."""
+    names: list[str] = operations.schema.names
+    return STACK.name in names and bool(operations.schema.field(STACK.name).type == STACK.type)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tracecheck.etl.columns import NO_CPU, NO_ID
 from tracecheck.fltmgr import ROUTINES, Effect
+from tracecheck.operations.frames import frames_of
 from tracecheck.reporters.calls import call_lines, call_site, known
 from tracecheck.reporters.common import clean, clock, columns, pointer
 from tracecheck.reporters.lives import birth_text, end_text
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 #: How many operations at a life's ends, and around those that prove a finding, its short form shows.
 ENDS = 3
 AROUND = 1
+#: How many frames of a stack are shown.
+SHOWN_FRAMES = 8
 
 # The rules of leaks outside of their own family.
 _LEAKS = ("X04", "T02", "E03")
@@ -37,6 +40,8 @@ _WORDS = {
 def roles(main: Row, life: Life, operation: Row | None) -> Iterator[str]:
     """Say who did what, a line each: where, by which call, when, on which processor, in which thread.
 
+    Under each stands its stack, where one was logged.
+
     Args:
         main: The finding.
         life: The life of its context.
@@ -49,8 +54,20 @@ def roles(main: Row, life: Life, operation: Row | None) -> Iterator[str]:
         if step is not None and step["operation"]["order"] != (operation or {}).get("order"):
             found.append((role, step["operation"]))
     cells = [(role, call_site(each) or "-", clean(each["routine"]), *_who(each)) for role, each in found]
-    if cells:
-        yield from columns(cells, (False,) * len(cells[0]))
+    if not cells:
+        return
+    for line, (_, each) in zip(columns(cells, (False,) * len(cells[0])), found, strict=True):
+        yield line
+        yield from _stack(each)
+
+
+def _stack(operation: Row) -> Iterator[str]:
+    """Write the frames of a call, the innermost first."""
+    frames = frames_of(operation.get("stack"))
+    for frame in frames[:SHOWN_FRAMES]:
+        yield f"    {clean(frame)}"
+    if len(frames) > SHOWN_FRAMES:
+        yield f"    ... {len(frames) - SHOWN_FRAMES} more ..."
 
 
 def is_leak(main: Row) -> bool:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tracecheck.etl.columns import NO_CPU, NO_ID
 from tracecheck.fltmgr import CONTEXT_TYPES
+from tracecheck.operations.frames import frames_of
 from tracecheck.reporters.blamed import blame_object, blamed
 from tracecheck.reporters.common import CONFIDENCES, SEVERITIES, dump, iso_time, pointer, rows
 from tracecheck.reporters.lookup import Lookup, Row, lives_by_type, ordered
@@ -117,6 +118,7 @@ def operation_object(operation: Row) -> dict[str, Any]:
         "phase": operation["phase"],
         "function": operation["function"],
         "site": operation["site"],
+        **({"stack": frames_of(operation["stack"]) or None} if "stack" in operation else {}),
         "record": operation["record"],
     }
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from tracecheck.operations.surroundings import PROCESS
+from tracecheck.operations.table import STACK, has_stacks
+from tracecheck.payload.arrow import whole
 from tracecheck.reporters.common import CONFIDENCES, SEVERITIES, rows
 
 if TYPE_CHECKING:
@@ -43,8 +47,6 @@ _SHOWN = [
     "site",
     "record",
 ]
-# Columns that only some captures have.
-_MORE = ["process"]
 _ALLOCATE = "FltAllocateContext"
 
 
@@ -56,9 +58,13 @@ class Lookup:
     """
 
     def __init__(self, analysis: Analysis) -> None:
-        have = analysis.operations.schema.names
-        shown = _SHOWN + [name for name in _MORE if name in have]
+        have = analysis.operations.schema
+        more = PROCESS.name in have.names and have.field(PROCESS.name).type == PROCESS.type
+        shown = _SHOWN + [PROCESS.name] * more
         self._operations = analysis.operations.select(shown).unify_dictionaries()
+        self._stacks = (
+            whole(analysis.operations.column(STACK.name)) if has_stacks(analysis.operations) else None
+        )
         self._contexts = analysis.contexts
         self._steps = analysis.steps
         self._step_owners = analysis.steps.column("context").to_numpy()
@@ -71,11 +77,21 @@ class Lookup:
             numbers: Rows of the operations table, in any order and repeated at will.
 
         Returns:
-            The operations by row number; times in nanoseconds.
+            The operations by row number; times in nanoseconds. Where the capture has stacks, ``stack`` is the
+            text of each, and equal ones are one.
         """
         wanted = sorted(set(numbers))
         found = rows(self._operations.take(pa.array(wanted, pa.int64())))
+        if self._stacks is not None:
+            codes = self._stacks.indices.take(pa.array(wanted, pa.int64())).to_pylist()
+            for row, code in zip(found, codes, strict=True):
+                row[STACK.name] = None if code is None else self._stack_texts[code]
         return dict(zip(wanted, found, strict=True))
+
+    @cached_property
+    def _stack_texts(self) -> list[str]:
+        texts: list[str] = [] if self._stacks is None else self._stacks.dictionary.to_pylist()
+        return texts
 
     def contexts(self, ids: Iterable[int]) -> dict[int, Row]:
         """Read contexts by id, in the manner of :meth:`operations`."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tracecheck.operations.places import file_uri, place_of
+from tracecheck.operations.frames import frames_of
+from tracecheck.operations.places import Place, file_uri, place_of
 from tracecheck.reporters.blamed import blamed
 from tracecheck.reporters.calls import call_site
 from tracecheck.reporters.common import clean, dump, iso_time, pointer, rows
@@ -30,6 +31,8 @@ _LEVELS = {"error": "error", "warning": "warning", "note": "note"}
 _RANKS = {"definite": 95.0, "probable": 70.0, "possible": 30.0}
 #: How many steps of a life are told as a code flow: pages show no more, and some refuse more.
 MOST_STEPS = 200
+#: How many of the operations that prove a finding tell their stacks.
+MOST_STACKS = 4
 _SOURCES = "SRCROOT"
 
 
@@ -151,6 +154,9 @@ def _result(
             "time": iso_time(finding["time"]),
         },
     }
+    stacks = _stacks(proof)
+    if stacks:
+        result["stacks"] = stacks
     if steps:
         result["codeFlows"] = [_flow(steps, set(finding["operations"]))]
     return result
@@ -168,7 +174,10 @@ def _message(finding: Row, blame: Row | None) -> str:
 
 def _location(operation: Row) -> dict[str, Any]:
     """Tell where a call was made, as far as the trace does."""
-    place = place_of(operation["site"], operation["function"])
+    return _place(place_of(operation["site"], operation["function"]))
+
+
+def _place(place: Place) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if place.file:
         physical: dict[str, Any] = {"artifactLocation": {"uri": file_uri(place.file), "uriBaseId": _SOURCES}}
@@ -178,6 +187,31 @@ def _location(operation: Row) -> dict[str, Any]:
     if place.function:
         found["logicalLocations"] = [{"name": clean(place.function), "kind": "function"}]
     return found
+
+
+def _stacks(proof: list[Row]) -> list[dict[str, Any]]:
+    """Tell the stacks of the first operations that prove a finding; the format wants each only once."""
+    found = []
+    for operation in proof[:MOST_STACKS]:
+        frames = [_frame(frame) for frame in frames_of(operation.get("stack"))]
+        stack = {"message": {"text": _call(operation)}, "frames": frames}
+        if frames and stack not in found:
+            found.append(stack)
+    return found
+
+
+def _frame(frame: str) -> dict[str, Any]:
+    """Tell a frame of a stack."""
+    location = _place(place_of(frame, None))
+    location["message"] = {"text": clean(frame)}
+    return {"location": location}
+
+
+def _call(operation: Row) -> str:
+    return (
+        f"{clean(operation['routine'])}, pid {operation['pid']}, tid {operation['tid']},"
+        f" {iso_time(operation['time'])}"
+    )
 
 
 def _flow(steps: list[Row], proof: set[int]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from tracecheck.etl import plain_rows
 from tracecheck.fltmgr import Effect
 from tracecheck.operations import Coverage
+from tracecheck.operations.frames import frames_of, normal_stack
+from tracecheck.operations.table import STACK, has_stacks
 from tracecheck.payload.arrow import whole
 from tracecheck.replay import Replay, stretches
 from tracecheck.replay.effects import Ops
@@ -89,9 +91,17 @@ class Evidence:
         replay: The replay of them.
         losses: Schema :data:`~tracecheck.etl.LOSSES`.
         coverage: What the capture says it logs completely.
+        original: Gives the name that a redacted one stands for.
     """
 
-    def __init__(self, operations: pa.Table, replay: Replay, losses: pa.Table, coverage: Coverage) -> None:
+    def __init__(
+        self,
+        operations: pa.Table,
+        replay: Replay,
+        losses: pa.Table,
+        coverage: Coverage,
+        original: Callable[[str], str] = str,
+    ) -> None:
         self.ops = Ops(operations)
         self.replay = replay
         self.losses = losses
@@ -100,6 +110,8 @@ class Evidence:
         self._found: dict[object, list[Any]] = {}
         self._names: dict[str, list[str]] = {}
         self._kept: dict[object, Any] = {}
+        self._original = original
+        self._callers: dict[str | None, str] = {}
 
     def found(self, find: Callable[[Evidence], Iterable[T]]) -> list[T]:
         """Give what a rule, or anything else that looks at the whole evidence, finds; it is asked once."""
@@ -472,12 +484,27 @@ class Evidence:
         return self.end - int(self.ops["time"][op]) <= 10 * (usual + self.coverage.precision)
 
     def names(self, column: str, op: int) -> str:
-        """Give a name of an operation, "" where it was not logged."""
+        """Give a name of an operation, "" where it was not logged.
+
+        Where no function was logged but a stack, the driver's frames of it stand for the function, in words
+        that survive another build; they are the real ones of a redacted capture too, for its signatures.
+        """
         if not self.ops.has(column)[op]:
+            if column == "function" and self._has_stacks:
+                return self._caller(self.ops.table.column(STACK.name)[op].as_py())
             return ""
         if column not in self._names:
             self._names[column] = whole(self.ops.table.column(column)).dictionary.to_pylist()
         return self._names[column][int(self.ops[column][op])]
+
+    @cached_property
+    def _has_stacks(self) -> bool:
+        return has_stacks(self.ops.table)
+
+    def _caller(self, stack: str | None) -> str:
+        if stack not in self._callers:
+            self._callers[stack] = normal_stack(map(self._original, frames_of(stack)))
+        return self._callers[stack]
 
 
 def describe_loss(loss: dict[str, Any]) -> str:

@@ -55,7 +55,7 @@ def judge(
         coverage: What the capture says it logs completely.
         original: Gives the name that a redacted one stands for: signatures do not change with redaction.
     """
-    evidence = Evidence(operations, replay, losses, coverage)
+    evidence = Evidence(operations, replay, losses, coverage, original)
     withheld = _withheld(evidence)
     rows = []
     for _, rule in sorted(RULES.items()):

@@ -24,6 +24,8 @@ from tracecheck.simulate.sites import (
     Site,
 )
 
+_FLUSH = 9
+
 #: Major function and PRE or POST -> the callback that the drivers register for it.
 CALLBACKS = {
     (CREATE, PRE): "PreCreate",
@@ -40,6 +42,8 @@ CALLBACKS = {
     (CLOSE, PRE): "PreClose",
     (CLOSE, POST): "PostClose",
     (NETWORK_QUERY_OPEN, PRE): "PreNetworkQueryOpen",
+    (_FLUSH, PRE): "PreFlush",
+    (_FLUSH, POST): "PostFlush",
 }
 
 _KERNEL_FUNCTIONS = (

@@ -9,13 +9,15 @@ Two forms, which people know from LeakSanitizer and Valgrind, may stand in one f
        rule: L*
        type: instance
        site: SimLazyWorker (work.c:*)
+       stack: SimGet* < ... < SimPreCreate
        signature: 2f1c*
        expires: 2027-01-31
     }
 
 ``*`` stands for any text and ``?`` for any character; a pattern has to match the whole of what it is held
-against. In the short form ``leak`` stands for L* and ``release`` for R*, and the pattern is held against
-call sites and functions.
+against. A pattern of a stack has one for each frame, the innermost first, with `` < `` between them; ``...``
+stands for any number of frames, and what calls the last one may be anything. In the short form ``leak``
+stands for L* and ``release`` for R*, and the pattern is held against call sites and functions.
 """
 
 from __future__ import annotations
@@ -26,13 +28,15 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from tracecheck.errors import InputError
+from tracecheck.operations.frames import frame_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _FAMILIES = {"leak": "L*", "release": "R*"}
 _SHORT = re.compile(r"(?P<rule>[A-Za-z0-9*?]+):(?P<site>.+?)\s+#\s*(?P<more>.*)")
-_KEYS = ("rule", "type", "site", "signature", "reason", "expires")
+_KEYS = ("rule", "type", "site", "stack", "signature", "reason", "expires")
+_ANY_FRAMES = "..."
 # A file of suppressions is written by people.
 _MOST = 10_000
 
@@ -48,6 +52,7 @@ class Suppression:
         sites: Patterns, each of which has to match a call site or a function of the operations that prove
             the finding.
         signatures: Patterns of signatures, of which one has to match; empty for any.
+        stacks: Patterns of stacks, each of which has to match a stack of these operations.
         expires: The last day on which it holds; None for good.
         place: The file and the line where it stands.
     """
@@ -59,12 +64,20 @@ class Suppression:
     signatures: tuple[str, ...] = ()
     expires: date | None = None
     place: str = ""
+    stacks: tuple[str, ...] = ()
 
     def holds(self, today: date) -> bool:
         """Tell whether it has not expired."""
         return self.expires is None or today <= self.expires
 
-    def matches(self, rule: str, kind: str, signature: str, sites: Sequence[str]) -> bool:
+    def matches(
+        self,
+        rule: str,
+        kind: str,
+        signature: str,
+        sites: Sequence[str],
+        stacks: Sequence[Sequence[str]] = (),
+    ) -> bool:
         """Tell whether a finding is meant.
 
         Args:
@@ -72,12 +85,14 @@ class Suppression:
             kind: The type of its context, in the words that reports use; "" where it has none.
             signature: Its signature.
             sites: The call sites and functions of the operations that prove it.
+            stacks: The frames of each of these operations that has a stack, the innermost first.
         """
         return (
             _any(self.rules, [rule])
             and _any(self.types, [kind])
             and _any(self.signatures, [signature])
             and all(_any((pattern,), sites) for pattern in self.sites)
+            and all(any(stack_matches(pattern, frames) for frames in stacks) for pattern in self.stacks)
         )
 
 
@@ -99,6 +114,38 @@ def wildcard(pattern: str, text: str) -> bool:
     return not pattern[at:].strip("*")
 
 
+def stack_matches(pattern: str, frames: Sequence[str]) -> bool:
+    """Tell whether a pattern of a stack matches the innermost frames of one.
+
+    Args:
+        pattern: A pattern for each frame, with `` < `` between them; ``...`` is any number of frames.
+        frames: The innermost first. A pattern may match a frame or its name, without offset and line.
+    """
+    parts: list[list[str]] = [[]]
+    for each in map(str.strip, re.split(r"\s<\s", pattern)):
+        if each == _ANY_FRAMES:
+            parts.append([])
+        else:
+            parts[-1].append(each)
+    at = 0
+    for number, part in enumerate(parts):
+        # The first place where a part matches leaves the most for those after it.
+        last = len(frames) - len(part) if number else 0
+        found = (place for place in range(at, last + 1) if _frames_match(part, frames[place:]))
+        place = next(found, -1)
+        if place < 0:
+            return False
+        at = place + len(part)
+    return True
+
+
+def _frames_match(patterns: Sequence[str], frames: Sequence[str]) -> bool:
+    return len(patterns) <= len(frames) and all(
+        wildcard(pattern, frame) or wildcard(pattern, frame_name(frame))
+        for pattern, frame in zip(patterns, frames, strict=False)
+    )
+
+
 def parse_suppressions(text: str, name: str) -> list[Suppression]:
     """Read a suppression file.
 
@@ -111,8 +158,12 @@ def parse_suppressions(text: str, name: str) -> list[Suppression]:
     """
     found = []
     for number, suppression in _entries(text.splitlines(), name):
-        if not (suppression.rules or suppression.types or suppression.sites or suppression.signatures):
-            raise InputError(f"{name}:{number}: suppresses everything; name a rule, type, site or signature")
+        if not any(
+            getattr(suppression, part) for part in ("rules", "types", "sites", "stacks", "signatures")
+        ):
+            raise InputError(
+                f"{name}:{number}: suppresses everything; name a rule, type, site, stack or signature"
+            )
         if not suppression.reason:
             raise InputError(f"{name}:{number}: has no reason; say why the finding may stay")
         found.append(replace(suppression, place=f"{name}:{number}"))
@@ -174,6 +225,7 @@ def _block(lines: Sequence[tuple[int, str]], name: str) -> Suppression:
         tuple(found["site"]),
         tuple(found["signature"]),
         until,
+        stacks=tuple(found["stack"]),
     )
 
 

@@ -12,7 +12,9 @@ import pyarrow as pa
 
 from tracecheck.etl import plain_rows
 from tracecheck.fltmgr import CONTEXT_TYPES
-from tracecheck.payload.arrow import from_numpy
+from tracecheck.operations.frames import frames_of
+from tracecheck.operations.table import STACK, has_stacks
+from tracecheck.payload.arrow import from_numpy, whole
 from tracecheck.rules.table import FINDINGS
 
 if TYPE_CHECKING:
@@ -108,15 +110,36 @@ def _owners(
     if not suppressions:
         return [None] * len(findings)
     wanted = np.unique(np.array([op for row in findings for op in row["operations"]], np.int64))
-    places = analysis.operations.select(["site", "function"]).take(from_numpy(wanted, pa.int64()))
+    chosen = analysis.operations.select(_shown(analysis.operations)).take(from_numpy(wanted, pa.int64()))
     names = {
         int(number): [original(name) for name in row.values() if name]
-        for number, row in zip(wanted, plain_rows(places), strict=True)
+        for number, row in zip(wanted, plain_rows(chosen.select(["site", "function"])), strict=True)
     }
+    codes, frames = _stacks(chosen, original)
+    stack = dict(zip(wanted.tolist(), codes, strict=True))
     owners = []
     for row in findings:
         kind = CONTEXT_TYPES.get(row["context_type"], "")
         sites = list(dict.fromkeys(name for op in row["operations"] for name in names[op]))
-        matching = (s for s in suppressions if s.matches(row["rule"], kind, row["signature"], sites))
+        different = dict.fromkeys(stack[op] for op in row["operations"])
+        stacks = [frames[code] for code in different if code is not None]
+        matching = (s for s in suppressions if s.matches(row["rule"], kind, row["signature"], sites, stacks))
         owners.append(next(matching, None))
     return owners
+
+
+def _shown(operations: pa.Table) -> list[str]:
+    return ["site", "function", *([STACK.name] if has_stacks(operations) else [])]
+
+
+def _stacks(
+    operations: pa.Table, original: Callable[[str], str]
+) -> tuple[list[int | None], dict[int, list[str]]]:
+    """Give the number of each operation's stack, None where it has none; and the frames of each stack."""
+    if not has_stacks(operations):
+        return [None] * len(operations), {}
+    column = whole(operations.column(STACK.name))
+    codes = column.indices.to_pylist()
+    used = {code for code in codes if code is not None}
+    frames = {code: frames_of(column.dictionary[code].as_py()) for code in used}
+    return codes, {code: [original(frame) for frame in each] for code, each in frames.items()}

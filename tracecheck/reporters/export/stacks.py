@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tracecheck.operations import Coverage
+from tracecheck.operations.frames import frames_of
+from tracecheck.operations.table import STACK, has_stacks
 from tracecheck.payload.arrow import whole
 from tracecheck.replay import Replay
 from tracecheck.reporters.common import clean
@@ -54,7 +56,8 @@ class Stacks:
     Attributes:
         frames: The different frames.
         stacks: The different stacks, outermost frame first, as places in ``frames``: the type of the
-            context, the function, the call site, the routine.
+            context, the frames outside of the call as far as they were logged, the function, the call site,
+            the routine.
         weights: By each name of :data:`WEIGHTS`, how many references went through each stack.
     """
 
@@ -112,8 +115,9 @@ def _held(analysis: Analysis) -> tuple[Ints, Ints]:
 def _keys(operations: pa.Table, rows: Ints, kind: Ints) -> Ints:
     """Number the different stacks of some operations on contexts of some types."""
     key = kind
-    for name in ("function", "site", "routine"):
-        codes = _codes(operations, name)[rows]
+    stack = _codes(operations, STACK.name)[rows] if has_stacks(operations) else np.full(len(rows), -1)
+    for name in ("function", "site", "routine", STACK.name):
+        codes = stack if name == STACK.name else _codes(operations, name)[rows]
         key = np.unique(key * (int(codes.max(initial=0)) + 2) + codes + 1, return_inverse=True)[1].astype(
             np.int64
         )
@@ -133,16 +137,35 @@ def _name(stacks: Stacks, operations: pa.Table, rows: Ints, kinds: list[int]) ->
     for name in ("function", "site", "routine"):
         texts = [*map(clean, whole(operations.column(name)).dictionary.to_pylist()), ""]
         words.append([texts[code] for code in _codes(operations, name)[rows].tolist()])
-    for kind, function, site, routine in zip(kinds, *words, strict=True):
-        frames = [Frame(context_kind(kind)), *_places(function, site), Frame(routine or "(no name)")]
+    called = _called(operations, rows)
+    for kind, stack, function, site, routine in zip(kinds, called, *words, strict=True):
+        # Who logged its call site has a better name for the innermost frame than an offset.
+        inner = [_source(site)] if stack and stack[0] == site else _places(function, site)
+        places = [*map(_source, reversed(stack[1:])), *inner]
+        frames = [Frame(context_kind(kind)), *places, Frame(routine or "(no name)")]
         stacks.stacks.append(tuple(numbers.setdefault(frame, len(numbers)) for frame in frames))
     stacks.frames.extend(numbers)
+
+
+def _called(operations: pa.Table, rows: Ints) -> list[list[str]]:
+    """Give the frames of some operations, cleaned, the innermost first; none where no stack was logged."""
+    if not has_stacks(operations):
+        return [[] for _ in rows]
+    texts = [*whole(operations.column(STACK.name)).dictionary.to_pylist(), None]
+    return [
+        list(map(clean, frames_of(texts[code]))) for code in _codes(operations, STACK.name)[rows].tolist()
+    ]
 
 
 def _places(function: str, site: str) -> list[Frame]:
     """Give the frames of a call site: its function and its line."""
     found = [Frame(function)] if function else []
     if site and site != function:
-        source = _SOURCE.search(site)
-        found.append(Frame(site, source[1].strip(), int(source[2])) if source else Frame(site))
+        found.append(_source(site))
     return found or [Frame(_NOWHERE)]
+
+
+def _source(site: str) -> Frame:
+    """Give the frame of a call site, with its place in the source where it tells one."""
+    source = _SOURCE.search(site)
+    return Frame(site, source[1].strip(), int(source[2])) if source else Frame(site)

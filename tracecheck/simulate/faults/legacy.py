@@ -395,7 +395,7 @@ def _rule(text: str, *, unloaded: bool = False, also: tuple[str, ...] = (), **wa
 
 
 FAULTS = {
-    "F01": _rule("a free of a context that its stream still has", lookup=freed_inserted),
+    "F01": _rule("a free of a context that its stream still has", also=("F07",), lookup=freed_inserted),
     "F02": _rule("an insert of memory that was not initialised", raw=not_initialised),
     "F03": _rule("an insert of a context that is inserted", other=inserted_twice),
     "F04": _rule("a use of a freed context", insert=inserted_freed, init=initialised_freed, use=used_freed),
