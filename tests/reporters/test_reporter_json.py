@@ -28,6 +28,8 @@ class TestWholeReports:
         report = parsed(double_release())
         (found,) = report["findings"]
         proof = found.pop("operations")
+        blame = found.pop("blame")
+        assert (blame["kind"], blame["site"], blame["confidence"]) == ("over-release", "ctx.c:88", "possible")
         assert found == {
             "rule": "R02",
             "severity": "error",

@@ -55,7 +55,7 @@ def _blamed(
             continue
         key = (family, life)
         if key not in known:
-            if family == LEAKS and life in held:
+            if family == LEAKS and life in held and evidence.unanswered(life).steps:
                 known[key] = leaks.blame(life)
             elif family == OVER_RELEASES and life in at_fault:
                 known[key] = releases.blame(life)

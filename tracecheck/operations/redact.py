@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tracecheck.operations.frames import frames_of
 from tracecheck.operations.places import place_of
 from tracecheck.operations.surroundings import PROCESS
-from tracecheck.operations.table import ASSUMED, OPERATIONS, STACK
+from tracecheck.operations.table import ASSUMED, OPERATIONS, OWNERS, STACK
 from tracecheck.payload.arrow import from_numpy, nulls, strings, whole
 
 _KEPT_NUMBERS = ("sequence", "record")
@@ -110,7 +110,7 @@ class Redaction:
 
         The columns of the provider's own are left out.
         """
-        ours = {field.name: field.type for field in (*OPERATIONS, ASSUMED, PROCESS, STACK)}
+        ours = {field.name: field.type for field in (*OPERATIONS, *OWNERS, ASSUMED, PROCESS, STACK)}
         fields = {field.name: field for field in operations.schema if ours.get(field.name) == field.type}
         pointers = set(_pointer_columns(operations))
         columns: dict[str, pa.Array] = {}

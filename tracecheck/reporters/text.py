@@ -126,9 +126,8 @@ class _Report:
         if blame is None:
             return
         yield f"  {clean(blame['text'])}"
-        sure = f"  who did it is {blame['confidence']}"
         if blame["reasons"] and blame["confidence"] != main["confidence"]:
-            yield f"{sure}: {clean('; '.join(blame['reasons']))}"
+            yield f"  who did it is {blame['confidence']} because {clean('; '.join(blame['reasons']))}"
 
     def _body(self, main: Row, others: list[Row]) -> Iterator[str]:
         proof = main["operations"][: self._most(SHOWN_OPERATIONS)]
