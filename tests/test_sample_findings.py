@@ -31,7 +31,8 @@ def numbers_of(analysis, finding):
         if life == finding["context_id"]
     ]
     sequence = analysis.operations.column("sequence").to_pylist()
-    return sequence[min(mine)], max(sequence[op] for op in finding["operations"])
+    # A finding of an unload rests on what it names.
+    return sequence[min(mine or finding["operations"])], max(sequence[op] for op in finding["operations"])
 
 
 @pytest.mark.parametrize("name", WHOLE)

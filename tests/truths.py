@@ -67,7 +67,9 @@ def guilty(truth):
     seen = {(life.context, life.generation): life.seen for life in truth.lives}
     mine = {life_at_fault(fault) for fault in truth.faults}
     kept = [(one["context"], one["generation"]) for fault in truth.faults for one in fault.consequences]
-    return mine | {(context, seen[context, generation]) for context, generation in kept}
+    # An unload that hangs is told of once, of no context.
+    hung = {("0x0", 0)} if truth.unload == "hung" and truth.faults else set()
+    return mine | hung | {(context, seen[context, generation]) for context, generation in kept}
 
 
 def false_alarms(truth, analysis):

@@ -69,6 +69,11 @@ def of_package(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) ->
             ),
             key=repr,
         ),
+        "contradicted": [
+            (row["context"], row["generation"])
+            for row in plain_rows(findings)
+            if row["message"].startswith(UNMODELLED)
+        ],
     }
 
 
@@ -97,6 +102,7 @@ def of_model(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) -> d
             for place, step in enumerate(life.steps)
         ),
         "findings": sorted((tuple(line) for line in rules.judge(ops, lives, losses, coverage)), key=repr),
+        "contradicted": [],
     }
 
 
@@ -107,6 +113,8 @@ def differences(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) -
     loose = {
         (life.pointer, life.generation) for life in model.replay(ops, losses, TOLERANCE) if life.searched
     }
+    contradicted = {*ours.pop("contradicted"), *theirs.pop("contradicted")}
+    ours, theirs = comparable(ours, contradicted), comparable(theirs, contradicted)
     for tables in (ours, theirs) if loose else ():
         tables["steps"] = [line for line in tables["steps"] if line[:2] not in loose]
         tables["contexts"] = [line for line in tables["contexts"] if line[:2] not in loose]
@@ -134,6 +142,12 @@ def smallest(ops: Sequence[Op], still_differs: Callable[[list[Op]], bool]) -> li
                 place += size
         size //= 2
     return rows
+
+
+def comparable(found: dict[str, list[tuple]], contradicted: set[tuple]) -> dict[str, list[tuple]]:
+    """Take away how sure errors are about lives of which the trace contradicts itself."""
+    kept = [row if row[1:3] not in contradicted else (*row[:3], *row[4:]) for row in found["findings"]]
+    return {**found, "findings": sorted(kept, key=repr)}
 
 
 def check(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) -> None:
