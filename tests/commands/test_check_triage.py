@@ -22,7 +22,7 @@ def run(capsys, *arguments):
 class TestFormats:
     """Every format, through the command."""
 
-    @pytest.mark.parametrize("form", ["text", "table", "json", "sarif", "junit", "markdown"])
+    @pytest.mark.parametrize("form", ["text", "table", "json", "sarif", "junit", "markdown", "html"])
     def test_each_tells_the_same_verdict(self, form, capsys):
         """The exit code is that of the verdict in every format, and there is something to read."""
         assert run(capsys, LEAK, "--format", form)[0] == 1

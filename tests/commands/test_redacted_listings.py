@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tracecheck.cli import main
-from tracecheck.simulate import Scenario, simulate
+from tracecheck.simulate import Fault, Scenario, simulate
 
 SITES = re.compile(r"Sim\w+|\w+\.c\b")
 
@@ -68,6 +68,35 @@ class TestListings:
         fields = [json.loads(line)["fields"] for line in listing.splitlines()]
         contexts = [each["Context"] for each in fields if each and each.get("Context", "0x0") != "0x0"]
         assert printed(capsys, "timeline", path, contexts[0], "--redact")
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ("tree",),
+            ("export", "--format", "chrome"),
+            ("export", "--format", "speedscope"),
+            ("export", "--format", "collapsed"),
+        ],
+    )
+    def test_what_is_drawn_of_a_capture_is_redacted_too(self, command, path, capsys):
+        """Trees and exports name no function, no source file and no capture."""
+        plain = printed(capsys, command[0], path, *command[1:])
+        redacted = printed(capsys, command[0], path, *command[1:], "--redact")
+        assert SITES.search(plain)
+        assert SITES.search(redacted) is None
+        assert "secret" not in redacted
+
+    def test_causes_keep_their_signatures(self, path, capsys, tmp_path):
+        """`diff` compares redacted captures by the same signatures as plain ones."""
+        other = tmp_path / "other.etl"
+        simulate(Scenario(seed=4, operations=600, faults=(Fault("L09"),))).write(other)
+        signatures = []
+        for more in ((), ("--redact",)):
+            main(["diff", path, str(other), "--format", "json", "-q", *more])
+            report = json.loads(capsys.readouterr().out)
+            signatures.append([change["signature"] for change in report["changes"]])
+        assert signatures[0] == signatures[1]
+        assert signatures[0]
 
     def test_info_names_neither_file_nor_session(self, path, capsys):
         """`info` tells counts and clocks, and no path."""

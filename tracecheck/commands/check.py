@@ -31,7 +31,7 @@ EXIT_CLEAN, EXIT_FINDINGS, EXIT_INCONCLUSIVE = 0, 1, 3
 
 @click.command("check")
 @click.argument("captures", nargs=-1, required=True, type=options.CAPTURE)
-@options.formats("text", "table", "json", "sarif", "junit", "markdown")
+@options.formats("text", "table", "json", "sarif", "junit", "markdown", "html")
 @options.output
 @click.option(
     "--fail-on",
@@ -110,6 +110,10 @@ def _pieces(
         from tracecheck.reporters import markdown
 
         return markdown.render(judged)
+    if form == "html":
+        from tracecheck.reporters import html
+
+        return html.render(analysis, version=version())
     if form == "table":
         from tracecheck.reporters import balance
 

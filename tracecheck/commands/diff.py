@@ -27,6 +27,7 @@ EXIT_SAME, EXIT_WORSE, EXIT_INCONCLUSIVE = 0, 1, 3
 @click.argument("after", type=options.CAPTURE)
 @options.formats("text", "json")
 @options.output
+@options.redact
 @options.profiles
 @options.input_form
 @sources
@@ -36,6 +37,7 @@ def command(
     after: str,
     form: str,
     output: Path | None,
+    redact: bool,
     profiles: tuple[str, ...],
     input_form: str,
     sources: Sources,
@@ -57,6 +59,7 @@ def command(
                 input_form=input_form,
                 prefix=options.tracefmt_prefix(),
                 progress=advance,
+                redact=redact,
             )
         say(analysis.notes)
         read.append(analysis)

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     type=click.Choice(["taken", "released", "held"]),
     help="Weigh call sites by the references that they took (the default), released, or that are still held.",
 )
+@options.redact
 @options.profiles
 @options.input_form
 @sources
@@ -37,6 +38,7 @@ def command(
     captures: tuple[str, ...],
     form: str,
     output: Path | None,
+    redact: bool,
     weigh: str | None,
     profiles: tuple[str, ...],
     input_form: str,
@@ -59,6 +61,7 @@ def command(
             input_form=input_form,
             prefix=options.tracefmt_prefix(),
             progress=advance,
+            redact=redact,
         )
     say(analysis.notes)
     if form == "chrome":

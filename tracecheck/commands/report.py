@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of
 from typing import TYPE_CHECKING
 
 import click
@@ -19,13 +17,14 @@ from tracecheck.commands.survey import survey
 from tracecheck.errors import UsageError
 from tracecheck.payload.text import TextLog, open_capture
 from tracecheck.reporters import html
+from tracecheck.reporters.info import Survey, redacted
+from tracecheck.version import version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from tracecheck.commands.sources import Sources
-    from tracecheck.reporters.info import Survey
     from tracecheck.reporters.text_info import TextSurvey
 
 
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="How many steps of healthy contexts the page holds; those with findings are always whole.",
 )
+@options.redact
 @options.profiles
 @options.input_form
 @sources
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 def command(
     captures: tuple[str, ...],
     output: Path | None,
+    redact: bool,
     title: str | None,
     most_steps: int,
     profiles: tuple[str, ...],
@@ -71,21 +72,18 @@ def command(
             input_form=input_form,
             prefix=options.tracefmt_prefix(),
             progress=advance,
+            redact=redact,
         )
     with progress("Reading", quiet) as advance:
         surveys = [_survey(path, input_form, advance) for path in captures]
+    if redact:
+        # What a text log tells of its file is made of the log's own words.
+        pairs = zip(surveys, analysis.paths, strict=True)
+        surveys = [redacted(found, name) for found, name in pairs if isinstance(found, Survey)]
     say(analysis.notes)
-    pieces = html.render(analysis, title=title, surveys=surveys, most_steps=most_steps, version=_version())
+    pieces = html.render(analysis, title=title, surveys=surveys, most_steps=most_steps, version=version())
     emit(pieces, output, [*captures, *profiles, *sources.paths()])
     return 0
-
-
-def _version() -> str:
-    """Give the package's version; "" where it is not installed."""
-    try:
-        return version_of("tracecheck")
-    except PackageNotFoundError:
-        return ""
 
 
 def _survey(path: str, input_form: str, advance: Callable[[int, int], None] | None) -> Survey | TextSurvey:

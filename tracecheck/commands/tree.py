@@ -39,6 +39,7 @@ _SUGGESTIONS = 5
 @click.option("--collapse", is_flag=True, help="By functions only, not by the calls in them.")
 @options.formats("text", "json")
 @options.output
+@options.redact
 @options.profiles
 @options.input_form
 @sources
@@ -52,6 +53,7 @@ def command(
     collapse: bool,
     form: str,
     output: Path | None,
+    redact: bool,
     profiles: tuple[str, ...],
     input_form: str,
     sources: Sources,
@@ -71,6 +73,7 @@ def command(
             input_form=input_form,
             prefix=options.tracefmt_prefix(),
             progress=advance,
+            redact=redact,
         )
     say(analysis.notes)
     lives = _lives(analysis, signature, None if kind is None else _TYPES[kind])

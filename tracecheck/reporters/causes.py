@@ -11,6 +11,8 @@ from tracecheck.reporters.lookup import Row, rank
 from tracecheck.rules import signature
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tracecheck.capture import Analysis
 
 # What of a site changes from build to build: lines, offsets, addresses.
@@ -67,18 +69,20 @@ def groups(analysis: Analysis) -> list[Cause]:
     """
     found = rows(analysis.findings)
     blame = {row["finding"]: row for row in rows(analysis.blame)}
+    # A signature is that of the real names: it does not change with redaction.
+    original = str if analysis.redaction is None else analysis.redaction.original
     alike: dict[str, list[int]] = {}
     for place in sorted(range(len(found)), key=lambda i: (*rank(found[i]), i)):
-        alike.setdefault(_signature(found[place], blame.get(place)), []).append(place)
+        alike.setdefault(_signature(found[place], blame.get(place), original), []).append(place)
     return [_cause(key, places, found, blame) for key, places in alike.items()]
 
 
-def _signature(finding: Row, blame: Row | None) -> str:
+def _signature(finding: Row, blame: Row | None, original: Callable[[str], str]) -> str:
     """Hash what makes two findings have one cause."""
     if blame is None:
         own: str = finding["signature"]
         return own
-    where = blame["function"] or steady(blame["site"] or "")
+    where = original(blame["function"] or "") or steady(original(blame["site"] or ""))
     return signature(blame["kind"], finding["context_type"], (blame["routine"], where))
 
 

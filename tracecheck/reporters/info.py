@@ -83,17 +83,20 @@ class Survey:
     warnings: list[str] = field(default_factory=list)
 
 
-def redacted(found: Survey) -> Survey:
-    """Give a survey without the names and paths that it tells of the machine and the driver."""
+def redacted(found: Survey, name: str = "capture-1.etl") -> Survey:
+    """Give a survey without the names and paths that it tells of the machine and the driver.
+
+    Args:
+        found: What was counted.
+        name: What the file is called instead.
+    """
     names = {
-        provider: name if name.startswith(_KNOWN_PROVIDERS) else f"provider-{number}"
-        for number, (provider, name) in enumerate(found.provider_names.items(), 1)
+        provider: told if told.startswith(_KNOWN_PROVIDERS) else f"provider-{number}"
+        for number, (provider, told) in enumerate(found.provider_names.items(), 1)
     }
-    header = replace(found.header, logger_name="session", file_name="capture-1.etl")
-    warnings = [line.replace(found.path, "capture-1.etl") for line in found.warnings]
-    return replace(
-        found, path="capture-1.etl", sha256="", header=header, provider_names=names, warnings=warnings
-    )
+    header = replace(found.header, logger_name="session", file_name=name)
+    warnings = [line.replace(found.path, name) for line in found.warnings]
+    return replace(found, path=name, sha256="", header=header, provider_names=names, warnings=warnings)
 
 
 def render_json(survey: Survey) -> Iterator[str]:
