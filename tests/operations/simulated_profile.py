@@ -1,8 +1,34 @@
-"""Makes the profile of the simulator's messages from the TMF files and manifests beside its captures."""
+"""Makes the profile of the simulator's messages from the TMF files and manifests beside its captures.
+
+Run as a program it prints the profile.
+"""
 
 import json
 
 from tracecheck.operations.profiles.formats import parse_tmf
+from tracecheck.payload.manifest.xml import parse_manifest
+from tracecheck.payload.wpp.tmf import parse_tmf as parse_tmf_file
+from tracecheck.simulate import Scenario, simulate
+from tracecheck.simulate.scenario import Mix
+
+HEAD = """\
+# The messages of the drivers that `tracecheck simulate` runs, in every form but the canonical one.
+#
+# Made by tests/operations/simulated_profile.py from the TMF files and manifests of many runs: one message for
+# each set of arguments that a call site logs, with and without the start of the call; and an event for each
+# task of the drivers' providers.
+
+profile = 1
+name = "simulated"
+title = "the drivers of tracecheck simulate"
+"""
+
+#: Runs that differ in what call sites log; a definition is made of each site, whether or not it is reached.
+RUNS = [
+    {"conditions": frozenset(conditions), "begin": begin}
+    for conditions in ((), ("lean",), ("relay",), ("lean", "relay"), ("partial",))
+    for begin in (True, False)
+]
 
 #: Expression of an argument -> what it is; members of FLT_RELATED_CONTEXTS come to these.
 ARGUMENTS = {
@@ -24,6 +50,10 @@ ARGUMENTS = {
     "Phase": "phase",
     "OldRequested": "old_requested",
     "ContextType": "context_type",
+    "PagingFile": "paging_file",
+    "OwnerId": "owner_id",
+    "InstanceId": "instance_id",
+    "FreeCallback": "free_callback",
     "Begin": "begin",
     "Time": "time",
     "ProcessId": "pid",
@@ -56,6 +86,8 @@ def events(providers):
     """Give the events of a profile, a task of each provider: its name -> the keys of its table."""
     found = {}
     for provider in providers:
+        # Any driver may be the one that tells of the start, as it is where several captures are one.
+        found.setdefault(f"{provider.name}/CaptureStart", {"routine": "CaptureStart"})
         for event in provider.events.values():
             keys = found.setdefault(f"{provider.name}/{event.task}", {"routine": event.task})
             for name in (field.name for field in event.fields):
@@ -106,3 +138,27 @@ def render(found, head, selects="text"):
             continue
         lines += [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
     return "\n".join([*lines, ""])
+
+
+def profile():
+    """Write the whole profile."""
+    runs = [Scenario(operations=100, drivers=3, mix=Mix(legacy=0.5), **run) for run in RUNS]
+    definitions = [
+        one for run in runs for one in parse_tmf_file(simulate(run, "wpp").beside, "run.tmf").definitions
+    ]
+    providers = [
+        provider
+        for run in runs
+        if run.begin
+        for provider in parse_manifest(simulate(run, "manifest").beside.encode(), "run.man").providers
+    ]
+    texts, tasks = messages(definitions), events(providers)
+    routines = {keys["routine"] for keys in (*texts.values(), *tasks.values())} - {"CaptureStart"}
+    complete = "\n".join(
+        ["[coverage]", "complete = [", *(f'    "{name}",' for name in sorted(routines)), "]"]
+    )
+    return render(texts, f"{HEAD}\n{complete}") + render(tasks, "", "event")
+
+
+if __name__ == "__main__":
+    print(profile(), end="")

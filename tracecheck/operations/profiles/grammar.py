@@ -39,6 +39,9 @@ POINTERS = (
     "volume",
     "transaction",
     "filter",
+    "owner_id",
+    "instance_id",
+    "free_callback",
 )
 #: Arguments that are other numbers.
 NUMBERS = (
@@ -54,6 +57,7 @@ NUMBERS = (
     "begin",
     "sequence",
     "old_requested",
+    "paging_file",
 )
 #: Arguments that stand for the record's own where a relay writes the messages of others.
 RELAYED = ("time", "pid", "tid", "cpu")

@@ -32,7 +32,7 @@ _MEMBER_FIELDS = tuple(f"{name}Context" for name in _MEMBERS)
 _INPUTS = (
     *("RegistryPath", "Version", "Coverage", "Filter", "Instance", "Volume", "FileObject", "Stream"),
     *("Transaction", "Operation", "OldRequested", "DesiredContexts", "ContextType", "Size", "PoolType"),
-    *("PoolTag", "Context", *_MEMBER_FIELDS),
+    *("PoolTag", "Context", "OwnerId", "InstanceId", "FreeCallback", *_MEMBER_FIELDS),
 )
 #: What comes out, where the routine hands it out.
 _OUTPUTS = ("Context", "OldContext", "SectionHandle", "SectionObject", *_MEMBER_FIELDS)
@@ -156,6 +156,6 @@ def _lay_out(routine: str, names: Sequence[str], pointer_size: int) -> tuple[lis
 
 def _outputs(routine: str) -> tuple[str, ...]:
     """Name what a routine hands out rather than takes."""
-    if routine.startswith(("FltGet", "FltAllocate")):
+    if routine.startswith(("FltGet", "FltAllocate", "ExAllocate", "FsRtlLookup", "FsRtlRemove")):
         return _OUTPUTS
     return ("OldContext", "SectionHandle", "SectionObject")
