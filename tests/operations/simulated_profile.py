@@ -4,6 +4,7 @@ Run as a program it prints the profile.
 """
 
 import json
+import sys
 
 from tracecheck.operations.profiles.formats import parse_tmf
 from tracecheck.payload.manifest.xml import parse_manifest
@@ -161,4 +162,4 @@ def profile():
 
 
 if __name__ == "__main__":
-    print(profile(), end="")
+    sys.stdout.write(profile())

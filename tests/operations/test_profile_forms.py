@@ -24,8 +24,8 @@ SUFFIX = {"wpp": "tmf", "manifest": "manifest"}
 #: What not every form tells, or not so.
 UNLIKE = {"order", "record", "sequence", "paging_file", "function", "site", "assumed"}
 
-#: Rules about what one call was given: a driver's own message need not say it as the call was made, so that read
-#: by a profile they are possible.
+#: Rules about what one call was given: a driver's own message need not say it as the call was made, so that
+#: read by a profile they are possible.
 WEAKER = {"D03", "G01", "R07", "R08", "R09", "R11", "R13", "S03", "S11"}
 #: Rules that are silent where a profile reads the capture: the rule that speaks instead, and why.
 SILENT = {
@@ -147,7 +147,7 @@ class TestForms:
 
         It is as sure but for the rules of WEAKER, and told but for those of SILENT.
         """
-        run = alike(scenario(7, faults=(Fault(rule),), unload=not FAULTS[rule].loaded), form)
+        run = alike(scenario(7, faults=(Fault(rule),), unload=not FAULTS[rule].loaded, drivers=1), form)
         due = played(run, "tracelogging", tmp_path)
         found = played(run, form, tmp_path, profiles=("simulated",))
         told, read = findings(due, form), findings(found, form)
