@@ -82,11 +82,13 @@ def _of_rows(evidence: Evidence, rows: NDArray[np.int64], what: str) -> Iterator
 
 def _linked_twice(evidence: Evidence) -> Iterator[Contradiction]:
     """Find sets that succeeded on contexts that are attached, where nothing is known to be missing."""
-    op, life = evidence.step("operation"), evidence.step("context")
-    sets = (evidence.ops.effect()[op] == Effect.SET) & evidence.ops.succeeded()[op]
+    sets = (evidence.ops.effect() == Effect.SET) & evidence.ops.succeeded()
+    # Most sets link: only the steps of the others are looked at any further.
+    at = np.flatnonzero((evidence.step("delta_link") == 0) & sets[evidence.step("operation")])
+    op, life = evidence.step("operation")[at], evidence.step("context")[at]
     own = evidence.ops["context"][op] == evidence.context("pointer")[life]
-    stays = (evidence.step("delta_link") == 0) & (evidence.step("link") == 1) & (evidence.step("fault") == 0)
-    for at in np.flatnonzero(sets & own & stays & ~evidence.step("freed")).tolist():
-        row, which = int(op[at]), int(life[at])
+    stays = (evidence.step("link")[at] == 1) & (evidence.step("fault")[at] == 0)
+    found = np.flatnonzero(own & stays & ~evidence.step("freed")[at])
+    for row, which in zip(op[found].tolist(), life[found].tolist(), strict=True):
         if not evidence.gap_during(int(evidence.context("first")[which]), int(evidence.ops["time"][row])):
             yield Contradiction(row, which, int(evidence.context("pointer")[which]), LINKED_TWICE)

@@ -252,9 +252,12 @@ class Evidence:
 
     def _got_freed(self) -> Iterator[tuple[int, int]]:
         """Find the lives of which a get began after they were free, and when it was logged, nanoseconds."""
-        op = self.step("operation")
-        got = np.isin(self.ops.effect()[op], (Effect.GET, Effect.GET_MANY)) & self.step("freed")
-        at = np.flatnonzero(got)
+        op, at = self.step("operation"), np.flatnonzero(self.step("freed"))
+        at = at[np.isin(self.ops.effect()[op[at]], (Effect.GET, Effect.GET_MANY))]
+        # No call began later than it says, or than it was logged.
+        rows = op[at]
+        begin = np.where(self.ops.has("begin")[rows], self.ops["begin"][rows], self.ops["time"][rows])
+        at = at[begin > self.ops["time"][op[at - 1]]]
         if not len(at):
             return
         early = intervals(self.ops, op[at].astype(np.int64), Reach(PATIENCE))[0].early[op[at]]
