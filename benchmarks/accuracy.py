@@ -1,7 +1,7 @@
 """What the rules find of injected faults, and what they say of drivers that do nothing wrong.
 
-python benchmarks/accuracy.py [--runs 1000] [--condition-runs 50] [--rules R01 L09] [--jobs 2]
-                              [-o docs/accuracy.md]
+python benchmarks/accuracy.py [--runs 1000] [--condition-runs 50] [--blame-seeds 20]
+                              [--rules R01 L09] [--jobs 2] [-o docs/accuracy.md]
 
 Every run is a simulated machine of its own: processors, threads, drivers, what they do and how fast are
 drawn at random, and calls of all threads overlap. The same numbers give the same runs.
@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+import blame_accuracy
 from accuracy_runs import (
     COMPLETE,
     CONFIDENCES,
@@ -51,6 +52,10 @@ def main() -> int:
     rules = injectable(given.rules)
     tallies = measure(rules, given.runs, given.condition_runs, given.jobs)
     text = page(rules, tallies, _command(given))
+    if given.blame_seeds:
+        text += "\n" + blame_accuracy.measure(given.blame_seeds)[0].replace("# ", "## ").replace(
+            "####", "###"
+        )
     if given.output:
         Path(given.output).write_text(text, encoding="utf-8", newline="\n")
     else:
@@ -173,7 +178,7 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _command(given: argparse.Namespace) -> str:
-    options = f"--runs {given.runs} --condition-runs {given.condition_runs}"
+    options = f"--runs {given.runs} --condition-runs {given.condition_runs} --blame-seeds {given.blame_seeds}"
     chosen = f" --rules {' '.join(given.rules)}" if given.rules else ""
     return f"python benchmarks/accuracy.py {options}{chosen}"
 
@@ -184,6 +189,7 @@ def _arguments() -> argparse.Namespace:
     )
     arguments.add_argument("--runs", type=int, default=1000, help="of each rule, and of faultless drivers")
     arguments.add_argument("--condition-runs", type=int, default=50, help="of each rule and condition")
+    arguments.add_argument("--blame-seeds", type=int, default=20, help="of each fault, for whom blame names")
     arguments.add_argument("--rules", nargs="*", default=[], help="only these")
     arguments.add_argument("--jobs", type=int, default=2, help="processes")
     arguments.add_argument("-o", "--output", default="", help="the page to write")
