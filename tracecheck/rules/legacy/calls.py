@@ -85,7 +85,7 @@ def foreign_context(evidence: Evidence) -> Iterator[Candidate]:
     rows = np.flatnonzero(np.isin(evidence.ops.per_stream(), _FINDS) & wild & (of.block_of_op >= 0))
     owner = of.column("owner")[of.block_of_op[rows]].astype(np.uint64)
     own = _owners_by_file(evidence)
-    every = set().union(*own.values()) if own else set()
+    every = set(evidence.ops["owner_id"][_owned_inits(evidence)].tolist())
     sure, unsure, unknown = [], [], []
     for op, whose in zip(rows.tolist(), owner.tolist(), strict=True):
         mine = own.get(_file(evidence.names("site", op)))
@@ -234,7 +234,7 @@ def _is_null(evidence: Evidence, name: str) -> np.ndarray:
 def _owners_by_file(evidence: Evidence) -> dict[str, set[int]]:
     """Give the owners for which the functions of each source file initialise contexts."""
     ops = evidence.ops
-    rows = np.flatnonzero((ops.per_stream() == PerStream.INIT) & (ops["owner_id"] != 0))
+    rows = _owned_inits(evidence)
     site = np.where(ops.has("site")[rows], ops["site"][rows].astype(np.int64), -1)
     found: dict[str, set[int]] = {}
     pairs = np.unique(np.stack([site.astype(np.uint64), ops["owner_id"][rows]], 1), axis=0, return_index=True)
@@ -244,6 +244,12 @@ def _owners_by_file(evidence: Evidence) -> dict[str, set[int]]:
         if file:
             found.setdefault(file, set()).add(int(ops["owner_id"][op]))
     return found
+
+
+def _owned_inits(evidence: Evidence) -> np.ndarray:
+    """Find the initialisations that say for whom."""
+    ops = evidence.ops
+    return np.flatnonzero((ops.per_stream() == PerStream.INIT) & (ops["owner_id"] != 0))
 
 
 def _file(site: str) -> str:
