@@ -1,6 +1,6 @@
 """What the rules find of injected faults, and what they say of drivers that do nothing wrong.
 
-python benchmarks/accuracy.py [--runs 1000] [--condition-runs 50] [--blame-seeds 20]
+python benchmarks/accuracy.py [--runs 1000] [--condition-runs 50] [--healthy 1000] [--blame-seeds 20]
                               [--rules R01 L09] [--jobs 2] [-o docs/accuracy.md]
 
 Every run is a simulated machine of its own: processors, threads, drivers, what they do and how fast are
@@ -50,7 +50,7 @@ def main() -> int:
     given = _arguments()
     started = time.perf_counter()
     rules = injectable(given.rules)
-    tallies = measure(rules, given.runs, given.condition_runs, given.jobs)
+    tallies = measure(rules, given.runs, given.condition_runs, given.healthy, given.jobs)
     text = page(rules, tallies, _command(given))
     if given.blame_seeds:
         text += "\n" + blame_accuracy.measure(given.blame_seeds)[0].replace("# ", "## ").replace(
@@ -68,31 +68,35 @@ def main() -> int:
     return int(any(tally.alarms[kind] for tally in tallies.values() for kind in SURE))
 
 
-def measure(rules: Sequence[str], count: int, others: int, jobs: int) -> Tallies:
+def measure(rules: Sequence[str], count: int, others: int, healthy: int, jobs: int) -> Tallies:
     """Make all runs.
 
     Args:
         rules: Whose faults are injected.
-        count: Runs of each rule with everything logged, and as many without a fault.
-        others: The same under each other condition; of those without a fault as many as ``count``.
+        count: Runs of each rule with everything logged.
+        others: The same under each other condition.
+        healthy: Runs without a fault with everything logged; under each other condition a tenth of it.
         jobs: How many processes.
 
     Returns:
         (rule or "", condition) -> what came of it.
     """
     tallies: Tallies = defaultdict(Tally)
-    for outcomes in _made(list(_jobs(rules, count, others)), jobs):
+    for outcomes in _made(list(_jobs(rules, count, others, healthy)), jobs):
         for outcome in outcomes:
             tallies[outcome.rule, outcome.condition].add(outcome)
     return dict(tallies)
 
 
-def _jobs(rules: Sequence[str], count: int, others: int) -> Iterator[tuple[tuple[str, ...], str, int, int]]:
+def _jobs(
+    rules: Sequence[str], count: int, others: int, healthy: int
+) -> Iterator[tuple[tuple[str, ...], str, int, int]]:
     """Cut the work into pieces; the same numbers give the same runs."""
     for some in ((), tuple(rules)):
         start = 1_000_000 * len(some)
         for condition in EVERY:
-            wanted = count if condition == COMPLETE or not some else others
+            wanted = (count, others) if some else (healthy, healthy // 10)
+            wanted = wanted[condition != COMPLETE]
             first = start + 10_000 * EVERY.index(condition)
             size = _JOB if not some else 1
             for done in range(0, wanted, size):
@@ -178,7 +182,10 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _command(given: argparse.Namespace) -> str:
-    options = f"--runs {given.runs} --condition-runs {given.condition_runs} --blame-seeds {given.blame_seeds}"
+    options = (
+        f"--runs {given.runs} --condition-runs {given.condition_runs} --healthy {given.healthy} "
+        f"--blame-seeds {given.blame_seeds}"
+    )
     chosen = f" --rules {' '.join(given.rules)}" if given.rules else ""
     return f"python benchmarks/accuracy.py {options}{chosen}"
 
@@ -187,7 +194,8 @@ def _arguments() -> argparse.Namespace:
     arguments = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    arguments.add_argument("--runs", type=int, default=1000, help="of each rule, and of faultless drivers")
+    arguments.add_argument("--runs", type=int, default=1000, help="of each rule")
+    arguments.add_argument("--healthy", type=int, default=1000, help="without a fault")
     arguments.add_argument("--condition-runs", type=int, default=50, help="of each rule and condition")
     arguments.add_argument("--blame-seeds", type=int, default=20, help="of each fault, for whom blame names")
     arguments.add_argument("--rules", nargs="*", default=[], help="only these")
