@@ -26,6 +26,11 @@ CREATE, CLOSE, NETWORK_QUERY_OPEN = 0, 2, 0xF2
 PROFILE = Coverage(declared=True, profile="mine")
 
 
+def of_family(letter, found):
+    """Keep what rules of one family say."""
+    return [one for one in found if one[0].startswith(letter)]
+
+
 class TestSets:
     """S rules."""
 
