@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CONTEXT, OTHER, FILTER = 0xA010, 0xB010, 7
 SURENESS = ("definite", "probable", "possible")
-OFTEN = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+OFTEN = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 PLACE = {"object": 0x1000, "instance": 0x100}
 ROWS: dict[str, tuple[str, dict[str, int]]] = {
     "allocate": (
@@ -155,7 +155,7 @@ class TestOrders:
 class TestGaps:
     """Logs of which events are missing."""
 
-    @settings(OFTEN, max_examples=120)
+    @settings(OFTEN, max_examples=40)
     @given(histories(size=5), st.integers(0, 2**20), st.integers(0, 2**20))
     def test_nothing_is_definite_that_a_filling_explains(
         self, calls: list[Call], one: int, other: int

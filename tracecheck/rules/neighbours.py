@@ -1,4 +1,4 @@
-"""Lives that follow each other at one address: a call of the one may have been logged among those of the other."""
+"""Lives that follow each other at one address: calls on one may have been logged among those on another."""
 
 from __future__ import annotations
 
