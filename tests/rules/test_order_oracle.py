@@ -155,7 +155,7 @@ class TestOrders:
 class TestGaps:
     """Logs of which events are missing."""
 
-    @settings(OFTEN, max_examples=40)
+    @settings(OFTEN, max_examples=20)
     @given(histories(size=5), st.integers(0, 2**20), st.integers(0, 2**20))
     def test_nothing_is_definite_that_a_filling_explains(
         self, calls: list[Call], one: int, other: int
