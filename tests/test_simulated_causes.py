@@ -33,7 +33,7 @@ ON_LIVES += ["X04", "T02", "E03"]
 OF_CAPTURES = ["L19", "E02"]
 #: Those that a driver which does nothing wrong never brings up where all is logged, not even as possible.
 QUIET = {*ON_LIVES, *OF_CAPTURES}
-SEEDS = range(300, 310)
+SEEDS = range(300, 303)
 WAYS = [(code, variant) for code in [*ON_LIVES, *OF_CAPTURES] for variant in FAULTS[code].ways]
 #: Most runs show that the transaction is over; in some its address does not come back, and it is possible.
 MOSTLY = {"T02"}
@@ -90,7 +90,7 @@ def test_a_sound_driver_has_no_cause_of_a_leak(condition, tmp_path):
         assert told_of(said if whole else [row for row in said if row["confidence"] != "possible"]) == []
 
 
-@pytest.mark.parametrize("seed", range(340, 350))
+@pytest.mark.parametrize("seed", range(340, 344))
 def test_nor_where_the_capture_is_cut(seed, tmp_path):
     """In a capture that stops in the middle, an unload in it too, nothing is sure; no heuristic speaks."""
     conditions = random.Random(seed).sample(sorted(CONDITIONS), 2)

@@ -72,10 +72,26 @@ def guilty(truth):
     return mine | hung | {(context, seen[context, generation]) for context, generation in kept}
 
 
+def is_about(finding, fault):
+    """Tell whether a finding is of a fault: of its life, or by a rule of it of no life at all."""
+    if finding["context"] is None and finding["rule"] in {fault.rule, *fault.alternatives}:
+        return True
+    return life_of(finding) == life_at_fault(fault)
+
+
 def false_alarms(truth, analysis):
-    """List the errors and warnings against lives with which nothing is wrong."""
+    """List the errors and warnings against lives with which nothing is wrong, and of captures as a whole.
+
+    That an unload hangs which did hang is none: a fault made it.
+    """
     lives = guilty(truth)
-    return [row for row in accusations(analysis) if life_of(row) not in lives]
+    return [
+        row
+        for row in accusations(analysis)
+        if life_of(row) not in lives
+        and not any(is_about(row, fault) for fault in truth.faults)
+        and not (row["rule"] == "E02" and truth.unload == "hung" and truth.faults)
+    ]
 
 
 def sure(findings):
@@ -94,7 +110,7 @@ def sureness(fault, findings):
     A finding counts on the fault's own life, with its rule or one that holds as well.
     """
     rules = {fault.rule, *fault.alternatives}
-    mine = [row for row in findings if row["rule"] in rules and life_of(row) == life_at_fault(fault)]
+    mine = [row for row in findings if row["rule"] in rules and is_about(row, fault)]
     return min((SURENESS[row["confidence"]] for row in mine), default=UNSURE)
 
 

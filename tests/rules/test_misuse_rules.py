@@ -26,6 +26,11 @@ CREATE, CLOSE, NETWORK_QUERY_OPEN = 0, 2, 0xF2
 PROFILE = Coverage(declared=True, profile="mine")
 
 
+def of_family(letter, found):
+    """Keep what rules of one family say."""
+    return [one for one in found if one[0].startswith(letter)]
+
+
 class TestSets:
     """S rules."""
 
@@ -42,7 +47,7 @@ class TestSets:
         said = {0: ("note", "possible"), NOT_SUPPORTED: ("error", "definite"), None: ("error", "possible")}
         for status, due in said.items():
             found = codes([allocate(), on_stream("FltSetStreamContext", status=status, **place)])
-            assert found == [("S03", *due)]
+            assert of_family("S", found) == [("S03", *due)]
         assert codes([allocate(kind=2), on_stream("FltSetInstanceContext", context_type=2, **place)]) == []
 
     def test_a_set_while_draining_that_was_refused_is_noted(self):
@@ -96,8 +101,9 @@ class TestGets:
         """One that returned something is a warning that its event proves."""
         get = on_stream("FltGetStreamContext", **place)
         refused = on_stream("FltGetStreamContext", 0, **{**place, "status": NOT_SUPPORTED})
-        assert codes([get, call("FltReleaseContext")]) == [("G05", "warning", "definite")]
-        assert codes([refused] * 3) == [("G05", "note", "definite")]
+        got = codes([get, call("FltReleaseContext")])
+        assert of_family("G", got) == [("G05", "warning", "definite")]
+        assert of_family("G", codes([refused] * 3)) == [("G05", "note", "definite")]
 
     def test_other_types_and_places_are_none(self):
         """Instance contexts can be got anywhere; handles may be got in pre-close."""

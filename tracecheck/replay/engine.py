@@ -75,7 +75,7 @@ def replay(
     """
     ops = Ops(operations)
     reach = Reach(tolerance, apart)
-    blocks = per_stream(ops, reach)
+    blocks = per_stream(ops, reach, spread)
     lives = split(effects(ops), ops["time"], stretches(losses))
     if not len(lives.op):
         nobody: frozenset[int] = frozenset()

@@ -17,6 +17,7 @@ from tracecheck.replay import Replay
 from tracecheck.rules.contradictions import contradicted, contradictions
 from tracecheck.rules.evidence import Evidence
 from tracecheck.rules.legacy.blocks import not_judged
+from tracecheck.rules.neighbours import mixed_up
 from tracecheck.rules.registry import LEAKS, OVER_RELEASES, RULES, Candidate, Rule
 from tracecheck.rules.table import FINDINGS
 
@@ -203,6 +204,8 @@ def doubts_of(evidence: Evidence, rule: Rule, candidate: Candidate) -> Iterator[
         yield "a call may have returned this context as an old one without the log telling"
     if evidence.out_of_order and life is not None and evidence.is_shared(life):
         yield "the processors' clocks differ: the order of calls on different processors is not known"
+    if life is not None and life in evidence.found(mixed_up)[0]:
+        yield "one context at this address lacks a release and one has one too many: events have no numbers"
     replay = evidence.replay
     if candidate.needs >= RELEASES and candidate.life in replay.logged_free | replay.hasty:
         yield "when each call was made is not known well enough: in another order no reference was left"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tracecheck.fltmgr import acquires
 from tracecheck.replay.machine import REFERENCE_FREED, RELEASE_ATTACHED, RELEASE_FREED, USE_FREED, USE_UNOWNED
 from tracecheck.rules.evidence import Evidence
+from tracecheck.rules.neighbours import soonest_after
 from tracecheck.rules.registry import OVER_RELEASES, Candidate, rule
 
 _HASTY = "when calls began was not logged: one that was logged long after it was made explains it"
@@ -74,6 +75,8 @@ def _candidate(
     # In the order of the replay a step may stand before one that was logged earlier, and calls that give
     # something back are logged before they are made.
     judged = max(int(evidence.latest[op]) for op in (first, *(op for op, _ in steps)))
+    if not doubts and evidence.found(soonest_after)[0][life] <= evidence.latest[first]:
+        doubts = (_HASTY,)
     cause = (routine, evidence.names("function", first))
     return Candidate(
         life, (*ops[:_MOST_LISTED], *before), f"{routine}{where} {words}{often}", judged, cause, doubts, needs

@@ -35,12 +35,13 @@ class PerStreamReplay:
     steps: pa.Table
 
 
-def per_stream(ops: Ops, reach: Reach) -> PerStreamReplay | None:
+def per_stream(ops: Ops, reach: Reach, spread: int = 0) -> PerStreamReplay | None:
     """Replay every legacy per-stream context; None where the capture has none.
 
     Args:
         ops: The operations, in time order.
         reach: How far from its log line a call may be.
+        spread: By how much the clocks of two processors were apart before they were put on one, nanoseconds.
     """
     if not any_blocks(ops):
         return None
@@ -48,7 +49,7 @@ def per_stream(ops: Ops, reach: Reach) -> PerStreamReplay | None:
     if not len(rows.op):
         return None
     state, suspicious = _states(rows)
-    judged = judge_pointers(ops, rows, np.unique(rows.pointer[suspicious]), reach)
+    judged = judge_pointers(ops, rows, np.unique(rows.pointer[suspicious]), reach, spread)
     judged = _with_settled(rows, state, judged)
     return PerStreamReplay(build_blocks(ops, rows, judged), build_steps(rows, judged))
 

@@ -60,7 +60,9 @@ class _Budget:
         return rows <= _MOST_ROWS and self.left >= 0
 
 
-def judge_pointers(ops: Ops, rows: BlockRows, pointers: NDArray[np.uint64], reach: Reach) -> Judged:
+def judge_pointers(
+    ops: Ops, rows: BlockRows, pointers: NDArray[np.uint64], reach: Reach, spread: int = 0
+) -> Judged:
     """Play the rows of some pointers.
 
     Args:
@@ -68,16 +70,16 @@ def judge_pointers(ops: Ops, rows: BlockRows, pointers: NDArray[np.uint64], reac
         rows: All rows about blocks.
         pointers: Those to be played.
         reach: How far from its log line a call may be.
+        spread: By how much the clocks of two processors were apart before they were put on one, nanoseconds.
     """
     mine = np.flatnonzero(np.isin(rows.pointer, pointers))
     none = np.zeros(0, np.int64)
     if not len(mine):
         return Judged(none, none, none, none)
-    reaches = (reach, Reach(max(reach.tolerance, _HASTY), reach.apart))
+    reaches = (reach, Reach(max(reach.tolerance, _HASTY), max(reach.apart, spread)))
     bounds = intervals(ops, np.unique(rows.op[mine]), *reaches)
-    tolerances = [each.tolerance for each in reaches]
     tight, loose = (
-        _columns(ops, rows, mine, each, allowed) for each, allowed in zip(bounds, tolerances, strict=True)
+        _columns(ops, rows, mine, each, allowed) for each, allowed in zip(bounds, reaches, strict=True)
     )
     starts = np.flatnonzero(np.append(True, rows.pointer[mine][1:] != rows.pointer[mine][:-1])).tolist()
     budget = _Budget()
@@ -109,17 +111,19 @@ class _Calls:
         return [Row(*values) for values in zip(*part, strict=True)]
 
 
-def _columns(ops: Ops, rows: BlockRows, mine: Ints, when: Intervals, tolerance: int) -> list[list[int]]:
+def _columns(ops: Ops, rows: BlockRows, mine: Ints, when: Intervals, reach: Reach) -> list[list[int]]:
     """Bound the rows: what is logged after it is made from before, the others from behind."""
     op, act = rows.op[mine], rows.act[mine]
     time, thread = when.time[op], ops.thread()[op].astype(np.int64)
+    sooner, later = time - reach.apart, time + reach.apart
     either = np.isin(act, _EITHER)
-    early = np.where(np.isin(act, _AFTER) | either, when.early[op], time)
-    late = np.where(np.isin(act, _AFTER) & ~either, time, np.maximum(when.late[op], time))
+    early = np.where(np.isin(act, _AFTER) | either, when.early[op], sooner)
+    late = np.where(np.isin(act, _AFTER) & ~either, later, np.maximum(when.late[op], later))
     torn = act == Act.TEARDOWN
-    begin = np.where(ops.has("begin")[op], ops["begin"][op], time - tolerance)
-    early[torn] = np.minimum(begin, time - tolerance)[torn]
-    late[torn] = time[torn] + tolerance
+    # Where its begin was not logged, its event may stand before it or behind it.
+    slack = np.where(ops.has("begin")[op], 0, reach.tolerance)
+    early[torn] = np.where(slack, sooner - slack, when.early[op])[torn]
+    late[torn] = (later + slack)[torn]
     # The callbacks lie inside the teardown, on either side of its event: it is in no order with its thread.
     thread[torn] = -1 - op[torn]
     return [column.tolist() for column in (act, rows.stream[mine], thread, early, late)]

@@ -34,6 +34,7 @@ _DOUBTS = {
 _UNBORN = "its allocation is not in the capture: what was done with it before is not known"
 _CONTRADICTED = "what the capture tells of this context contradicts itself: calls are missing"
 _NO_STATUS = "the status of an insert was not logged: that it succeeded is assumed"
+_CLOCKS = "the processors' clocks differ: the order of calls on different processors is not known"
 _SILENT = "of a call only the intent was logged"
 
 
@@ -52,6 +53,7 @@ class Blocks:
 
     def __init__(self, evidence: Evidence, replay: PerStreamReplay) -> None:
         self.ops = evidence.ops
+        self._evidence = evidence
         self.size = len(replay.blocks)
         self._blocks, self._steps = replay.blocks, replay.steps
         self.block: Ints = self.step("block").astype(np.int64)
@@ -79,6 +81,18 @@ class Blocks:
     def last(self) -> Ints:
         """When each block was last seen, nanoseconds."""
         return self.column("last")
+
+    @cached_property
+    def _is_shared(self) -> Bools:
+        """Whether several processors logged calls on the address of each block."""
+        address = np.unique(self.pointer, return_inverse=True)[1]
+        cpu = self.ops["cpu"][self.op].astype(np.int64)
+        low = np.full(self.size, np.iinfo(np.int64).max)
+        high = np.full(self.size, -1, np.int64)
+        np.minimum.at(low, address[self.block], cpu)
+        np.maximum.at(high, address[self.block], cpu)
+        shared: Bools = (low != high)[address]
+        return shared
 
     @cached_property
     def role(self) -> Ints:
@@ -125,6 +139,8 @@ class Blocks:
             yield _NO_STATUS
         if ASSUMED.name in self.ops.table.schema.names and self.ops[ASSUMED.name][self.op[mine]].any():
             yield _SILENT
+        if self._evidence.out_of_order and self._is_shared[block]:
+            yield _CLOCKS
 
     def faults(self, name: str) -> dict[int, list[int]]:
         """Find the steps with a fault, by block."""

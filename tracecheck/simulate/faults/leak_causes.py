@@ -256,6 +256,6 @@ FAULTS = {
     ),
     "L21": Rule(
         "a lost race is taken for success",
-        {"use": Way(went_on), "reference": Way(went_on_referencing)},
+        {"use": Way(went_on, ("R14",)), "reference": Way(went_on_referencing, ("R14",))},
     ),
 }

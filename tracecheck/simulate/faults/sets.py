@@ -40,6 +40,9 @@ SITES = {
     "bad.drain-set": Site(
         "FltSetStreamContext", "PostWrite", 555, WRITE, DRAINING, operation=REPLACE_IF_EXISTS, asks=True
     ),
+    "bad.reset-set": Site(
+        "FltSetStreamContext", _RESET, 520, SET, POST, operation=REPLACE_IF_EXISTS, asks=False
+    ),
     "bad.reset-use": Site("ContextUse", _RESET, 530, SET, POST),
     "bad.churn-set": Site("FltSetStreamContext", _RESET, 522, SET, POST, operation=KEEP_IF_EXISTS, asks=True),
     "bad.strange-set": Site("FltSetStreamContext", _RESET, 518, SET, POST, operation=_STRANGE, asks=False),
@@ -111,7 +114,7 @@ def replaced_in_use(hand: Injection) -> Steps[None]:
     old = yield from calls.get(thread, "bad.reset-get", instance, file)
     assert old is not None
     context = yield from allocate(hand, "reset.allocate")
-    yield from calls.set(thread, "reset.set-blind", instance, file, context)
+    yield from calls.set(thread, "bad.reset-set", instance, file, context)
     yield from hand.make("bad.reset-use", old, calls.use(thread, "bad.reset-use", old))
     yield from calls.release(thread, "reset.release-old", old)
     yield from calls.release(thread, "reset.release-new", context)
