@@ -30,6 +30,7 @@ def numbers_of(analysis, finding):
         for life, op in zip(steps["context"], steps["operation"], strict=True)
         if life == finding["context_id"]
     ]
+    mine += finding["operations"]
     sequence = analysis.operations.column("sequence").to_pylist()
     return sequence[min(mine)], max(sequence[op] for op in finding["operations"])
 
