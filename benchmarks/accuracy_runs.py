@@ -34,9 +34,9 @@ EVERY = (COMPLETE, *CONDITIONS, LOADED, CUT)
 _OPERATIONS = (150, 250, 400)
 # How many faults a run has at most, and how many operations more it has for each.
 _TOGETHER, _FOR_A_FAULT = 8, 40
-# A fault that changes what the drivers register changes what else can go wrong; those that make the trace
-# contradict itself show that calls are missing, and nothing else is sure then.
-_ALONE = ("A01", "A12", "E05", "G03", "G04", "M04")
+# What changes the registration changes what else can go wrong. A trace that contradicts itself, or in which
+# a driver works that was loaded before, shows that calls are missing: nothing else is sure then.
+_ALONE = ("A01", "A12", "E05", "G03", "G04", "M04", "R13")
 Alarm = tuple[str, str, str]
 Life = tuple[str, int]
 _ENDS = {COMPLETE: {}, LOADED: {"unload": False}, CUT: {"unload": False, "cut": True}}

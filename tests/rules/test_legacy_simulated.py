@@ -96,7 +96,7 @@ class TestNoFalseAlarms:
     @pytest.mark.parametrize("condition", LOSSY)
     def test_nothing_is_sure_where_something_is(self, condition, tmp_path):
         """Lost events, a late start and partial coverage make no fault that is more than possible."""
-        for seed in range(2):
+        for seed in (2, 4):  # both were false alarms with clocks that differ
             other = random.Random(seed).choice(sorted(CONDITIONS))
             _, analysis = play(run(seed, condition, other), tmp_path / "sound.etl")
             assert told(sure(accusations(analysis))) == []
