@@ -102,6 +102,16 @@ class TestBaselines:
         assert code == 2
         assert "is one of the files that are read" in err
 
+    def test_a_new_baseline_is_not_overwritten_by_the_report(self, capsys, tmp_path):
+        """One file can't hold both; nothing is written."""
+        path = tmp_path / "out"
+        code, out, err = run(
+            capsys, LEAK, "-o", str(path), "--write-baseline", str(tmp_path / "x" / ".." / "out")
+        )
+        assert (code, out) == (2, "")
+        assert "is to hold the report and the baseline" in err
+        assert not path.exists()
+
 
 class TestRedaction:
     """Redacted output through the commands."""

@@ -66,6 +66,7 @@ def command(
     3 nothing found but inconclusive, 4 unreadable input.
     """
     # What is wrong with these files is said before the work, not after it.
+    wanted.refuse(output)
     asked = wanted.read()
     with progress("Checking", quiet) as advance:
         analysis = analyse(

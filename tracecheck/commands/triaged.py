@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from os.path import realpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tracecheck.commands.emit import emit
-from tracecheck.errors import InputError
+from tracecheck.errors import UsageError
 from tracecheck.reporters.common import clean, count
 from tracecheck.triage import Baseline, Suppression, Triage, parse_suppressions, triage
+from tracecheck.triage.files import read_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 # A file of suppressions is written by people.
 _LARGEST = 16 << 20
 _SHOWN = 20
+# A line on stderr is to be read by people; the whole of a reason stands in the reports.
+_WIDEST = 1000
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,16 @@ class Wanted:
     def paths(self) -> list[Path]:
         """Name the files that are read."""
         return [*self.suppressions, *([self.baseline] if self.baseline else [])]
+
+    def refuse(self, output: Path | None) -> None:
+        """Refuse to write the report over the baseline that was just written.
+
+        Raises:
+            UsageError: Both would go to one file.
+        """
+        new = self.new_baseline
+        if output is not None and new is not None and realpath(output) == realpath(new):
+            raise UsageError(f"{output}: is to hold the report and the baseline; choose another one for -o")
 
     def read(self) -> Asked:
         """Read the files.
@@ -88,7 +102,7 @@ class Asked:
         lines += [f"unused suppression: {each.place}: {each.reason}" for each in judged.unused]
         lines += [f"expired suppression: {each.place}: {each.reason}" for each in judged.expired]
         for line in lines[:_SHOWN]:
-            click.echo(f"tracecheck: {clean(line)}", err=True)
+            click.echo(f"tracecheck: {clean(line[:_WIDEST])}", err=True)
         if len(lines) > _SHOWN:
             click.echo(f"tracecheck: and {count(len(lines) - _SHOWN, 'suppression')} more", err=True)
         if judged.known is not None:
@@ -140,14 +154,4 @@ def triaged(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _read(path: Path) -> list[Suppression]:
-    try:
-        with path.open("rb") as file:
-            raw = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}") from error
-    if len(raw) > _LARGEST:
-        raise InputError(f"{path}: is too large for a file of suppressions")
-    try:
-        return parse_suppressions(raw.decode("utf-8-sig"), str(path))
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: is no UTF-8 text (byte {error.start:,})") from error
+    return parse_suppressions(read_text(path, _LARGEST, "a file of suppressions"), str(path))

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from tracecheck.errors import InputError
+from tracecheck.triage.files import read_text
 
 _VERSION = 1
 # A baseline has one entry for each cause; a report of a capture may be used as one and is longer.
 _LARGEST = 256 << 20
+# So much of what a file says of its version is repeated.
+_WIDEST = 40
 
 
 @dataclass(frozen=True)
@@ -60,18 +63,15 @@ class Baseline:
             InputError: It is neither.
         """
         try:
-            if path.stat().st_size > _LARGEST:
-                raise InputError(f"{path}: is too large for a baseline")
-            whole = json.loads(path.read_text("utf-8"))
-        except OSError as error:
-            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+            whole = json.loads(read_text(path, _LARGEST, "a baseline"))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: is no baseline: {error}") from error
         if isinstance(whole, dict) and isinstance(whole.get("findings"), list):
             return Baseline.of([_checked(finding, path) for finding in whole["findings"]])
         if isinstance(whole, dict) and isinstance(whole.get("signatures"), dict):
             if whole.get("version") != _VERSION:
-                raise InputError(f"{path}: is a baseline of version {whole.get('version')!r}, not {_VERSION}")
+                version = repr(whole.get("version"))[:_WIDEST]
+                raise InputError(f"{path}: is a baseline of version {version}, not {_VERSION}")
             return Baseline({key: _known(entry, path) for key, entry in whole["signatures"].items()})
         raise InputError(f"{path}: is no baseline: make one with --write-baseline, or check --format json")
 
@@ -96,6 +96,7 @@ def _known(entry: object, path: Path) -> Known:
         not isinstance(entry, dict)
         or not isinstance(entry.get("rule"), str)
         or type(entry.get("count")) is not int
+        or entry["count"] < 0
         or not isinstance(entry.get("message"), str)
     ):
         raise InputError(f"{path}: is no baseline: an entry lacks its rule, count or message")

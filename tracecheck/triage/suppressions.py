@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _FAMILIES = {"leak": "L*", "release": "R*"}
-_SHORT = re.compile(r"(?P<rule>[A-Za-z0-9*?]+):(?P<site>.+?)\s+#\s*(?P<more>.*)")
+_RULE = re.compile(r"[A-Za-z0-9*?]+")
+# Looks behind, for only so is a long run of blanks gone through once.
+_REASON = re.compile(r"(?<=\s)#")
 _KEYS = ("rule", "type", "site", "stack", "signature", "reason", "expires")
 _ANY_FRAMES = "..."
 # A file of suppressions is written by people.
@@ -194,15 +196,17 @@ def _entries(lines: Sequence[str], name: str) -> Iterator[tuple[int, Suppression
 
 def _short(line: str, place: str) -> Suppression:
     """Read ``rule:site  # reason: ...; expires: ...``."""
-    match = _SHORT.fullmatch(line)
-    if match is None:
+    code, colon, rest = line.partition(":")
+    # A call site is not empty, and may begin with what would else begin the reason.
+    mark = _REASON.search(rest, 2)
+    if not colon or not _RULE.fullmatch(code) or mark is None:
         raise InputError(f"{place}: write RULE:SITE  # reason, or a block in braces")
-    parts = [part.strip() for part in match["more"].split(";")]
+    parts = [part.strip() for part in rest[mark.end() :].split(";")]
     expires = next((part for part in parts if part.startswith("expires:")), None)
     reason = "; ".join(part.removeprefix("reason:").strip() for part in parts if part != expires)
-    rule = _FAMILIES.get(match["rule"], match["rule"])
+    rule = _FAMILIES.get(code, code)
     until = None if expires is None else _day(expires.partition(":")[2].strip(), place)
-    return Suppression(reason, rules=(rule,), sites=(match["site"].strip(),), expires=until)
+    return Suppression(reason, rules=(rule,), sites=(rest[: mark.start()].strip(),), expires=until)
 
 
 def _block(lines: Sequence[tuple[int, str]], name: str) -> Suppression:
