@@ -31,6 +31,8 @@ _LEVELS = {"error": "error", "warning": "warning", "note": "note"}
 _RANKS = {"definite": 95.0, "probable": 70.0, "possible": 30.0}
 #: How many steps of a life are told as a code flow: pages show no more, and some refuse more.
 MOST_STEPS = 200
+#: How many results have their code flow, the worst and surest ones; a page of more is read by nobody.
+MOST_FLOWS = 2_000
 #: How many of the operations that prove a finding tell their stacks.
 MOST_STACKS = 4
 _SOURCES = "SRCROOT"
@@ -63,7 +65,8 @@ def render(judged: Triage, version: str) -> Iterator[str]:
         blame = blamed(analysis) if findings is analysis.findings else {}
         for place, finding in enumerate(found):
             proof = [operations[number] for number in finding["operations"]]
-            steps = [] if finding["context_id"] is None else lookup.steps(finding["context_id"])
+            told = finding["context_id"] is not None and place < MOST_FLOWS
+            steps = lookup.steps(finding["context_id"]) if told else []
             result = _result(finding, proof, steps, rules, blame.get(finding.get("row", -1)))
             if state:
                 result["baselineState"] = state
