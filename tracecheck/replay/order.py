@@ -183,26 +183,28 @@ def windows(effects: list[Effect], ops: Ops, when: Intervals) -> list[Window]:
         ops: The operations.
         when: The operations' intervals.
     """
-    routine, thread = ops.effect(), ops.thread()
+    rows = np.array([effect.op for effect in effects], np.int64)
+    # Plain numbers: a long life is looked at call by call.
+    routine, thread = ops.effect()[rows].tolist(), ops.thread()[rows].tolist()
+    time, early, late = (column[rows].tolist() for column in (when.time, when.early, when.late))
     cleaned = next((i for i, e in enumerate(effects) if e.mark & Mark.CLEANUP), len(effects))
     cleanup = 2 * int(when.time[effects[cleaned].op]) if cleaned < len(effects) else None
     found: list[Window] = []
     for i, effect in enumerate(effects):
-        op = effect.op
-        first = last = logged = 2 * int(when.time[op])
-        if routine[op] not in _LOGGED_BEFORE:
+        first = last = logged = 2 * time[i]
+        if routine[i] not in _LOGGED_BEFORE:
             if effect.owned > 0 or effect.link > 0 or effect.mark & Mark.USE:
                 # Just behind its bound: the call that bounds it may have been at that very moment.
-                first = min(2 * int(when.early[op]) + 1, last)
+                first = min(2 * early[i] + 1, last)
             if cleanup is not None and i > cleaned and effect.owned > 0:
                 # Who took a reference before the cleanup has logged it before he gave it back.
                 first = max(first, min(cleanup + 1, last))
-        elif effect.mark & Mark.RELEASE or routine[op] == Routine.DELETE:
-            bound = 2 * int(when.late[op])
+        elif effect.mark & Mark.RELEASE or routine[i] == Routine.DELETE:
+            bound = 2 * late[i]
             if cleanup is not None and first <= cleanup:
                 bound = min(bound, cleanup)
             last = max(bound - 1, first)
-        found.append(Window(first, last, logged, int(thread[op])))
+        found.append(Window(first, last, logged, thread[i]))
     if effects[0].mark & Mark.BIRTH:
         # Nothing can happen to a context before it is allocated.
         born = found[0].first
