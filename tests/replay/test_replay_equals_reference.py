@@ -115,6 +115,7 @@ def differences(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) -
     }
     contradicted = {*ours.pop("contradicted"), *theirs.pop("contradicted")}
     ours, theirs = comparable(ours, contradicted), comparable(theirs, contradicted)
+    ours["findings"] = as_sure(ours["findings"], theirs["findings"], _shared_addresses(theirs["contexts"]))
     for tables in (ours, theirs) if loose else ():
         tables["steps"] = [line for line in tables["steps"] if line[:2] not in loose]
         tables["contexts"] = [line for line in tables["contexts"] if line[:2] not in loose]
@@ -148,6 +149,26 @@ def comparable(found: dict[str, list[tuple]], contradicted: set[tuple]) -> dict[
     """Take away how sure errors are about lives of which the trace contradicts itself."""
     kept = [row if row[1:3] not in contradicted else (*row[:3], *row[4:]) for row in found["findings"]]
     return {**found, "findings": sorted(kept, key=repr)}
+
+
+def as_sure(ours: list[tuple], theirs: list[tuple], shared: set[int]) -> list[tuple]:
+    """Let the package be less sure than the model of lives whose address others have too.
+
+    It doubts that calls were logged with the life that they were made on, which the model takes for granted.
+    The oracle of orders holds it to being no surer than that.
+    """
+    surer = {(*row[:3], *row[4:]): row for row in theirs}
+    found = [
+        surer.get((*row[:3], *row[4:]), row) if row[1] in shared and row[3] == "possible" else row
+        for row in ours
+    ]
+    return sorted(found, key=repr)
+
+
+def _shared_addresses(contexts: list[tuple]) -> set[int]:
+    """Give the addresses that more than one life has."""
+    every = [line[0] for line in contexts]
+    return {pointer for pointer in every if every.count(pointer) > 1}
 
 
 def check(ops: Sequence[Op], losses: Sequence[Loss], coverage: Coverage) -> None:
