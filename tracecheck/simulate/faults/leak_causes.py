@@ -138,12 +138,16 @@ def growing(hand: Injection) -> Steps[None]:
 
 def kept_by_each_other(hand: Injection) -> Steps[None]:
     """Keep a reference to the transaction's context in the stream's, and the other way round."""
-    file, instance = yield from hand.open(hand.volume, needs=TRANSACTION)
     calls, thread = hand.calls, hand.thread
-    assert file.transaction is not None
+    file, instance = yield from hand.open(hand.volume, needs=TRANSACTION)
     stream = yield from calls.get(thread, "bad.pair-get-stream", instance, file)
+    while stream is None:
+        # The pool was short of memory when the stream was to get its context.
+        yield from hand.world.close(thread, file)
+        file, instance = yield from hand.open(hand.volume, needs=TRANSACTION)
+        stream = yield from calls.get(thread, "bad.pair-get-stream", instance, file)
+    assert file.transaction is not None
     other = yield from calls.get(thread, "bad.pair-get-tx", instance, file.transaction)
-    assert stream is not None
     assert other is not None
     yield from calls.reference(thread, "bad.pair-reference-stream", stream)
     hand.leak("bad.pair-reference-stream", stream)
