@@ -60,6 +60,18 @@ class TestDiff:
         assert (code, out, err.count("\n")) == (4, "", 1)
 
 
+def _names(node):
+    """List the names of a tree."""
+    yield node["name"]
+    for child in node["children"]:
+        yield from _names(child)
+
+
+def _depth(node):
+    """Tell how deep a tree is."""
+    return 1 + max(map(_depth, node["children"]), default=0)
+
+
 class TestTree:
     """What the tree is of."""
 
@@ -99,6 +111,24 @@ class TestTree:
         code, out, err = run(capsys, "tree", captures["leak"], *options)
         assert (code, out) == (2, "")
         assert message in err
+
+    def test_stacks_put_callers_above_the_functions(self, capsys, tmp_path):
+        """With stacks the driver's callers stand above a call, no kernel's; sums are those without stacks."""
+        path, plain = tmp_path / "stacks.etl", tmp_path / "plain.etl"
+        run_ = Scenario(seed=3, operations=500, faults=(Fault("L09"),))
+        simulate(run_, kernel_events=True).write(path)
+        simulate(run_).write(plain)
+        trees = []
+        for each in (path, plain):
+            _, out, _ = run(capsys, "tree", str(each), "--type", "stream", "--format", "json")
+            trees.append(json.loads(out)["tree"])
+        names = set(_names(trees[0]))
+        assert any("Sim.sys" in name or "SimPostCreate" in name for name in names)
+        assert not any("ntoskrnl" in name or "FLTMGR" in name.upper() for name in names)
+        assert [trees[0][key] for key in ("taken", "dropped", "balance")] == [
+            trees[1][key] for key in ("taken", "dropped", "balance")
+        ]
+        assert max(map(_depth, trees[0]["children"])) > max(map(_depth, trees[1]["children"]))
 
     def test_a_capture_without_operations(self, capsys, tmp_path):
         """Nothing was taken and nothing dropped."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 
 # The kernel, the HAL, the filter manager, and what stands between a driver and its log: these have called, or
 # were called by, whoever made the call.
@@ -35,6 +36,15 @@ def module_is_plumbing(module: str) -> bool:
     return _PLUMBING.fullmatch(module) is not None
 
 
+def own_frames(frames: Iterable[str]) -> list[str]:
+    """Give the driver's own frames: those up to the first of the kernel or the filter manager.
+
+    Args:
+        frames: The innermost first.
+    """
+    return list(takewhile(lambda frame: not module_is_plumbing(frame_name(frame).partition("!")[0]), frames))
+
+
 def normal_stack(frames: Iterable[str]) -> str:
     """Name who made a call, in words that survive another build: the driver's frames, as far as they reach.
 
@@ -46,10 +56,7 @@ def normal_stack(frames: Iterable[str]) -> str:
         one name that follow each other count as one, since compilers inline as they like.
     """
     names: list[str] = []
-    for frame in frames:
-        name = frame_name(frame)
-        if module_is_plumbing(name.partition("!")[0]):
-            break
+    for name in map(frame_name, own_frames(frames)):
         if not names or names[-1] != name:
             names.append(name)
     return _BETWEEN.join(names)

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tracecheck.fltmgr import Effect
+from tracecheck.operations.frames import frame_name, frames_of, own_frames
+from tracecheck.operations.table import STACK, has_stacks
+from tracecheck.payload.arrow import whole
 from tracecheck.reporters.common import clean, columns, dump
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ def grow(analysis: Analysis, lives: Ints, *, invert: bool = False, collapse: boo
 
     Under the function and the call that took references stand the calls that released them, each with as many
     as it released. Turned round, under the function and the call that released them stand those that took
-    them.
+    them. Where stacks were logged, the driver's callers of the function stand above it, the outermost first.
 
     Args:
         analysis: What the contexts are of.
@@ -105,18 +108,30 @@ def _edges(analysis: Analysis, lives: Ints) -> Iterator[tuple[int, int, int]]:
         acquires.append(operation[alone] if sign > 0 else nothing)
         answers.append(nothing if sign > 0 else operation[alone])
     taken, given = np.concatenate(acquires), np.concatenate(answers)
-    place = np.append(evidence.place, -1)
+    place = np.append(_with_stacks(analysis, evidence.place.astype(np.int64)), -1)
     key = (place[taken] + 1) * (int(place.max(initial=0)) + 2) + place[given] + 1
     _, first, counts = np.unique(key, return_index=True, return_counts=True)
     for at, number in zip(first.tolist(), counts.tolist(), strict=True):
         yield int(taken[at]), int(given[at]), number
 
 
+def _with_stacks(analysis: Analysis, place: Ints) -> Ints:
+    """Tell places apart by the stacks that were logged with their calls too."""
+    if not has_stacks(analysis.operations):
+        return place
+    codes = whole(analysis.operations.column(STACK.name)).indices.fill_null(-1)
+    stack = codes.to_numpy(zero_copy_only=False).astype(np.int64) + 1
+    both: Ints = np.unique(place * (int(stack.max(initial=0)) + 1) + stack, return_inverse=True)[1]
+    return both.reshape(-1).astype(np.int64)
+
+
 class _Names:
-    """The names of functions and calls."""
+    """The names of functions and calls, and of those that called them."""
 
     def __init__(self, analysis: Analysis) -> None:
         self._evidence = analysis.evidence
+        self._operations = analysis.operations
+        self._has_stacks = has_stacks(analysis.operations)
 
     def path(self, op: int, missing: str, collapse: bool) -> tuple[str, ...]:
         """Name the function of an operation and the call itself."""
@@ -124,10 +139,18 @@ class _Names:
             return (missing,)
         names = self._evidence.names
         function = names("function", op) or _UNKNOWN
+        callers = self._callers(op)
         if collapse:
-            return (function,)
+            return (*map(frame_name, callers), function)
         site = names("site", op)
-        return function, f"{names('routine', op)} at {site}" if site else names("routine", op)
+        return *callers, function, f"{names('routine', op)} at {site}" if site else names("routine", op)
+
+    def _callers(self, op: int) -> tuple[str, ...]:
+        """Name the driver's calls that led to the function of an operation, the outermost first."""
+        if not self._has_stacks:
+            return ()
+        frames = own_frames(frames_of(self._operations.column(STACK.name)[op].as_py()))
+        return tuple(reversed(frames[1:]))
 
 
 def pruned(node: Node) -> Node:
